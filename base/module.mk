@@ -1,0 +1,12 @@
+# SPDX-License-Identifier: BSD-2-Clause
+noinst_LIBRARIES += libbase.a
+libbase_a_CPPFLAGS = $(AM_CPPFLAGS) $(I_BASE)
+libbase_a_SOURCES = \
+	base/addr.c base/addr.h \
+	base/alloc.c base/alloc.h \
+	base/arena.c base/arena.h \
+	base/buf.c base/buf.h \
+	base/clock.c base/clock.h \
+	base/hash.c base/hash.h \
+	base/log.c base/log.h \
+	base/str.c base/str.h

@@ -1,0 +1,4 @@
+# SPDX-License-Identifier: BSD-2-Clause
+noinst_LIBRARIES += libcontroller.a
+libcontroller_a_CPPFLAGS = $(AM_CPPFLAGS) $(I_CONTROLLER)
+libcontroller_a_SOURCES =
