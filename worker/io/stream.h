@@ -1,0 +1,68 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * A connection's bytes in clear, whatever carries them: plain TCP or TLS. The
+ * rest of the worker never sees a cipher. The unread bytes stand in `in`, which
+ * exists only while there are some.
+ */
+#ifndef STREAM_H
+#define STREAM_H
+
+#include "ring.h"
+
+struct tls_conn;
+
+struct stream {
+	struct sock *s;
+	struct tls_conn *tls;		/* NULL: plain */
+	struct iobuf *in;		/* clear bytes not yet consumed, or NULL */
+	struct iobuf *raw;		/* TLS: records received, not yet opened */
+	bool eof;			/* the peer ended its side (TLS: close_notify) */
+	bool truncated;			/* TLS ended without close_notify, or a reset */
+	uint64_t bytes_in, bytes_out;	/* in clear */
+};
+
+void	stream_init(struct stream *st, struct sock *s, struct tls_conn *tls);
+/* Gives buffers back, frees the TLS state, closes. No operation in flight. */
+void	stream_close(struct stream *st);
+
+/*
+ * Waits for more clear bytes and appends them to st->in, which is replaced by a
+ * larger buffer when it is full, up to max bytes (-EMSGSIZE beyond). Returns
+ * the number of bytes added, 0 at the end of the stream, or -errno. Pointers
+ * into st->in are invalid after a call that made it grow.
+ */
+int	stream_fill(struct fiber *f, struct stream *st, size_t max);
+/* Marks n bytes of st->in as read; gives the buffer back when it is empty. */
+void	stream_consume(struct stream *st, size_t n);
+
+/*
+ * Detaches st->in: the caller owns the buffer (so that pointers into its
+ * consumed part stay valid), unread bytes after `head` are copied to a new
+ * st->in. NULL when there was none; -ENOMEM through *ret_err.
+ */
+struct iobuf *stream_detach(struct stream *st, size_t consumed, int *ret_err);
+
+/* Sends all bytes. The vector may be changed. 0 or -errno. */
+int	stream_send(struct fiber *f, struct stream *st, struct iovec *iov,
+	    unsigned n);
+
+/*
+ * Keeps a receive armed while the fiber does something else, so that the peer's
+ * leaving or a next byte wakes it. stream_peek() then tells without waiting:
+ * 0 nothing yet, 1 bytes are there (in or below TLS), -ECONNRESET the peer is
+ * gone, -EPIPE clean end of the peer's side.
+ */
+void	stream_watch(struct stream *st);
+int	stream_peek(struct stream *st);
+
+/* Parked: a receive armed, no fiber; s->notify must be set. */
+void	stream_park(struct stream *st);
+bool	stream_has_unread(const struct stream *st);
+
+/* TLS close_notify where it applies, then half-close. Waits for the send. */
+int	stream_shutdown(struct fiber *f, struct stream *st);
+
+/* Server and client handshakes; see tls.h for the reasons of failure. */
+int	stream_handshake(struct fiber *f, struct stream *st);
+
+#endif
