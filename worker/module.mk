@@ -2,3 +2,4 @@
 noinst_LIBRARIES += libworker.a
 libworker_a_CPPFLAGS = $(AM_CPPFLAGS) $(I_WORKER)
 libworker_a_SOURCES =
+include worker/io/module.mk

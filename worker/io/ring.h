@@ -84,8 +84,9 @@ struct sock {
 	void (*notify)(struct sock *s);	/* called on events while fiber is NULL */
 	void *arg;			/* the socket's user */
 	void *tx_state;			/* private: iovecs left to send */
+	void *into;			/* private: where a recv_into goes */
 	uint32_t tx_n;
-	uint32_t priv;
+	uint32_t into_n;
 };
 
 /*

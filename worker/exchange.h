@@ -1,0 +1,179 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * An exchange: one request and its answer, whatever protocol carries them.
+ *
+ *        request: pulled                      response: pushed
+ *   client --> source --> service        service --> sink --> sink --> client
+ *              (codec)    (proxy)        (proxy)   compress   http1
+ *
+ * A middleware acts on the request before it calls the rest of its chain, and
+ * on the response by pushing a sink. Everything here lives from the request's
+ * first byte to the log line; its small memory is the arena.
+ */
+#ifndef EXCHANGE_H
+#define EXCHANGE_H
+
+#include "arena.h"
+#include "field.h"
+#include "fiber.h"
+#include "reason.h"
+#include "table.h"
+
+struct conn;
+struct exchange;
+struct generation;
+struct iobuf;
+struct sink;
+struct worker;
+
+/* ---- Request ------------------------------------------------------------ */
+
+enum framing { FRAMING_NONE, FRAMING_LENGTH, FRAMING_CHUNKED, FRAMING_CLOSE };
+
+struct request {
+	struct str method;
+	struct str path;	/* canonical, escaped: what rules, auth and upstream see */
+	struct str query;	/* without '?' */
+	struct str host;	/* as received, with its port */
+	struct fields fields;	/* end-to-end fields; Host is not among them */
+	uint64_t length;	/* FRAMING_LENGTH */
+	uint8_t framing;	/* enum framing */
+	uint8_t minor;		/* HTTP/1.minor; 1 for others */
+	bool has_query;
+	bool expect_continue;	/* the codec answers 100 at the first read of the body */
+	bool te_trailers;
+	bool drop_xff;		/* a headers middleware asked for no X-Forwarded-For */
+};
+
+/*
+ * Where the body comes from. read() waits for the next piece of clear body:
+ * positive with *ret (valid until the next call), 0 at the end, -errno; it
+ * also returns -EINTR when `watch` has something to read, so that an early
+ * answer is seen while the client is still sending.
+ */
+struct stream;
+struct source {
+	int (*read)(struct fiber *f, struct exchange *x, struct source *src,
+	    struct stream *watch, struct str *ret);
+	bool done;		/* the end was seen */
+};
+
+/* ---- Response -------------------------------------------------------------- */
+
+struct response {
+	unsigned status;
+	struct fields fields;	/* end-to-end only */
+	struct fields trailers;	/* FRAMING_CHUNKED: known at the last body piece */
+	int64_t length;		/* -1: not known */
+	bool no_body;		/* HEAD, 204, 304: length is metadata */
+};
+
+/*
+ * A stage of the response's way to the client. Each function passes on to
+ * s->out by sink_head(f, x, s->out) and so on; 0 or -errno, after which the
+ * connection is closed. `last` marks the end of the body (data may be empty).
+ * interim() carries x->resp with a 1xx status.
+ */
+struct sink {
+	int (*interim)(struct fiber *f, struct exchange *x, struct sink *s);
+	int (*head)(struct fiber *f, struct exchange *x, struct sink *s);
+	int (*body)(struct fiber *f, struct exchange *x, struct sink *s,
+	    struct str data, bool last);
+	struct sink *out;	/* towards the client; NULL at the codec */
+};
+
+int	sink_interim(struct fiber *f, struct exchange *x, struct sink *s);
+int	sink_head(struct fiber *f, struct exchange *x, struct sink *s);
+int	sink_body(struct fiber *f, struct exchange *x, struct sink *s,
+	    struct str data, bool last);
+/* Puts s in front of x->sink; functions left NULL pass through. */
+void	sink_push(struct exchange *x, struct sink *s);
+
+/* ---- The exchange ------------------------------------------------------------ */
+
+/* What the access log and metrics want to know. */
+struct exchange_facts {
+	nsec_t start_wall, start, origin_start, origin_end;
+	struct str client_user;		/* basicAuth, headerField */
+	uint64_t request_bytes;		/* body received */
+	uint64_t response_bytes;	/* body sent to the client */
+	uint64_t origin_bytes;		/* body received from the service */
+	unsigned origin_status;		/* 0: no service answered */
+	unsigned retries;
+	uint64_t number;		/* RequestCount */
+	const struct tserver *server;	/* the one that answered */
+	const struct tservice *service;
+	struct fields origin_fields;	/* kept only when the log wants them */
+};
+
+struct exchange {
+	struct worker *w;
+	struct conn *c;
+	struct arena arena;
+	struct generation *gen;		/* pinned */
+	const struct table *t;		/* &gen->table */
+	const struct tentry_point *ep;
+	const struct trouter *router;	/* NULL: none matched */
+	struct request req;
+	struct source *body;		/* of the request, never NULL */
+	struct response resp;
+	struct sink *sink;		/* innermost */
+	enum reason reason;
+	bool head_sent;			/* the final head went to the codec */
+	bool complete;			/* the last body piece went to the codec */
+	bool close;			/* the client connection ends after this */
+	bool client_gone;
+	struct str scheme;		/* "http" or "https": how the client came */
+	struct exchange_facts facts;
+	struct field req_store[FIELDS_MAX];
+	struct field resp_store[FIELDS_MAX];
+};
+
+/* One per exchange in work, pooled by the worker. NULL: memory is short. */
+struct exchange *exchange_get(struct worker *w);
+void	exchange_put(struct exchange *x);
+
+/* ---- Chains -------------------------------------------------------------------- */
+
+/* What is left to do for a request: middlewares from `at`, then the service. */
+struct chain {
+	const uint32_t *mw;	/* indexes in the table's middlewares */
+	uint32_t n;
+	uint32_t service;	/* index in the table's services */
+};
+
+/*
+ * Runs the rest of a chain. 0: an answer went to x->sink (any status);
+ * -errno: the answer could not be finished, the connection must close.
+ */
+int	chain_next(struct fiber *f, struct exchange *x, struct chain next);
+
+/* One function per middleware kind, in worker/middleware/KIND.c. */
+typedef int (*middleware_fn)(struct fiber *f, struct exchange *x,
+	    const struct tmw *mw, struct chain next);
+extern const middleware_fn middlewares[TMW_KINDS];
+
+/* The kind's configuration in the table. */
+#define MW_CONFIG(x, mw, type) \
+	((const type *)table_at((x)->t, (mw)->config))
+
+/* ---- Answers of akkod itself ------------------------------------------------------ */
+
+/*
+ * Sends an answer with body `text` through x->sink and notes the reason.
+ * respond_error() gives it Go's plain form: text/plain, nosniff, and a newline
+ * after the text; respond_text() sends the text alone without a Content-Type.
+ * Fields already in x->resp.fields stay; call respond_begin() to clear them.
+ */
+void	respond_begin(struct exchange *x);
+int	respond_text(struct fiber *f, struct exchange *x, unsigned status,
+	    enum reason why, struct str text);
+int	respond_error(struct fiber *f, struct exchange *x, unsigned status,
+	    enum reason why, struct str text);
+/* Location and the status text as body. */
+int	respond_redirect(struct fiber *f, struct exchange *x, unsigned status,
+	    struct str location);
+/* Go's reason phrase of a status: "Not Found"; "" when it has none. */
+struct str status_text(unsigned status);
+
+#endif

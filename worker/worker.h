@@ -1,0 +1,66 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * The worker process: one thread, one ring, everything it owns. It gets its
+ * descriptors from the master (inherit.h), its tables by message, and ends
+ * when its control socket does.
+ */
+#ifndef WORKER_H
+#define WORKER_H
+
+#include "clock.h"
+#include "ring.h"
+
+#include <stdbool.h>
+
+struct access_log;
+struct conn;
+struct exchange;
+struct generation;
+struct live;
+struct live_worker;
+struct pool;
+struct tls_contexts;
+
+/* Bounds that no table sets; each has a test. Counts per worker. */
+struct worker_limits {
+	unsigned max_conns;		/* client connections */
+	unsigned max_fibers;
+	unsigned max_per_address;	/* client connections of one address */
+	nsec_t tls_handshake_ns;
+	nsec_t first_byte_ns;		/* after accept */
+	nsec_t head_ns;			/* from the first byte of a head to its end */
+	nsec_t body_gap_ns;		/* without a byte of a body */
+	nsec_t write_gap_ns;		/* without a byte taken by the client */
+	nsec_t linger_ns;		/* reading on after the last answer */
+	size_t linger_bytes;
+	size_t arena_bytes;		/* small memory of one exchange */
+};
+
+struct worker {
+	struct ring *ring;
+	struct worker_limits limits;
+	struct generation *gen;		/* the current one; NULL before the first */
+	struct pool *pool;		/* idle upstream connections */
+	struct tls_contexts *tls;	/* SSL contexts by policy */
+	struct access_log *access_log;
+	struct live *live;		/* shared state of all workers */
+	struct live_worker *mine;	/* this worker's slot in it */
+	struct exchange *free_exchanges;
+	struct conn *conns;		/* all client connections */
+	unsigned nconns;
+	unsigned id;			/* 0, 1, ... */
+	bool draining;
+	bool stop;			/* leave the loop */
+	nsec_t drain_until;
+	char hostname[65];		/* X-Forwarded-Server */
+	char date[32];			/* IMF-fixdate of date_sec */
+	int64_t date_sec;
+};
+
+/* The date of the current second, 29 bytes; cheap. */
+const char *worker_date(struct worker *w);
+
+/* Entry of the re-executed child; returns its exit status. */
+int	worker_main(int argc, char **argv);
+
+#endif
