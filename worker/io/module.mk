@@ -8,6 +8,7 @@ libio_a_SOURCES = \
 	worker/io/ring.c worker/io/ring.h worker/io/ring_impl.h \
 	worker/io/ring_epoll.c \
 	worker/io/ring_uring.c \
+	worker/io/stream.c worker/io/stream.h \
 	worker/io/timer.c worker/io/timer.h
 if FIBER_X86_64
 libio_a_SOURCES += worker/io/fiber_x86_64.S

@@ -18,6 +18,7 @@ struct stream {
 	struct iobuf *raw;		/* TLS: records received, not yet opened */
 	bool eof;			/* the peer ended its side (TLS: close_notify) */
 	bool truncated;			/* TLS ended without close_notify, or a reset */
+	bool flow;			/* private: the last fill was a full buffer */
 	uint64_t bytes_in, bytes_out;	/* in clear */
 };
 

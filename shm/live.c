@@ -1,0 +1,172 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* Live state; see live.h. */
+#include "live.h"
+
+#include "hash.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <sys/mman.h>
+#include <sys/random.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#define PROBE		16	/* buckets looked at for one key */
+#define TRIES		64	/* of one compare-and-swap */
+
+int
+live_create(struct live **ret)
+{
+	int fd = memfd_create("akkod-live", MFD_CLOEXEC), err;
+	struct live *l;
+
+	if (fd < 0)
+		return -errno;
+	/* Sparse: only what is used costs memory. */
+	if (ftruncate(fd, sizeof(*l)) < 0) {
+		err = -errno;
+		close(fd);
+		return err;
+	}
+	l = mmap(NULL, sizeof(*l), PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+	if (l == MAP_FAILED) {
+		err = -errno;
+		close(fd);
+		return err;
+	}
+	l->magic = LIVE_MAGIC;
+	l->abi = LIVE_ABI;
+	l->bytes = sizeof(*l);
+	if (getrandom(&l->seed, sizeof(l->seed), 0) != sizeof(l->seed)) {
+		munmap(l, sizeof(*l));
+		close(fd);
+		return -EIO;
+	}
+	*ret = l;
+	return fd;
+}
+
+int
+live_attach(int fd, struct live **ret)
+{
+	struct stat st;
+	struct live *l;
+
+	if (fstat(fd, &st) < 0)
+		return -errno;
+	if (st.st_size != sizeof(*l))
+		return -EPROTO;
+	l = mmap(NULL, sizeof(*l), PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+	if (l == MAP_FAILED)
+		return -errno;
+	if (l->magic != LIVE_MAGIC || l->abi != LIVE_ABI ||
+	    l->bytes != sizeof(*l)) {
+		munmap(l, sizeof(*l));
+		return -EPROTO;
+	}
+	*ret = l;
+	return 0;
+}
+
+void
+live_detach(struct live *l)
+{
+	if (l != NULL)
+		munmap(l, sizeof(*l));
+}
+
+/* ---- Rate limits -------------------------------------------------------- */
+
+/*
+ * A bucket in one word: the time at which it will be full again. Taking a token
+ * moves that by the cost of one; what lies further ahead than the whole burst
+ * is debt, which is the time to wait. A bucket that is full (its time has
+ * passed) is as good as a free one, so nothing needs to expire.
+ */
+struct cost { nsec_t token, burst, max_delay; };
+
+static struct cost
+rate_cost(const struct live_rate *r)
+{
+	struct cost c;
+	nsec_t per_sec = r->average * NSEC_SEC / r->period_ns;
+
+	c.token = r->period_ns / r->average;
+	if (c.token < 1)
+		c.token = 1;
+	if (__builtin_mul_overflow(c.token, r->burst, &c.burst))
+		c.burst = NSEC_NEVER / 4;
+	/* Traefik: half a second below one per second, else 1/(2 rate). */
+	c.max_delay = per_sec < 1 ? NSEC_SEC / 2 : NSEC_SEC / (2 * per_sec);
+	return c;
+}
+
+static struct live_bucket *
+bucket_find(struct live *l, uint64_t key, nsec_t now)
+{
+	uint32_t at = (uint32_t)(key & (LIVE_BUCKETS - 1));
+	struct live_bucket *oldest = NULL;
+	int64_t oldest_at = INT64_MAX;
+
+	for (unsigned i = 0; i < PROBE; i++) {
+		struct live_bucket *b = &l->buckets[(at + i) &
+		    (LIVE_BUCKETS - 1)];
+		uint64_t have = atomic_load(&b->key), none = 0;
+
+		if (have == key)
+			return b;
+		if (have == 0) {
+			if (atomic_compare_exchange_strong(&b->key, &none,
+			    key) || none == key)
+				return b;
+			have = none;
+		}
+		if (atomic_load(&b->full_at) < oldest_at) {
+			oldest_at = atomic_load(&b->full_at);
+			oldest = b;
+		}
+	}
+	/* All taken: the one that is full again, or nearest to it, makes room. */
+	for (unsigned i = 0; i < TRIES && oldest != NULL; i++) {
+		uint64_t have = atomic_load(&oldest->key);
+
+		if (have == key)
+			return oldest;
+		if (oldest_at > now + NSEC_SEC * 3600)
+			return NULL;
+		if (atomic_compare_exchange_strong(&oldest->key, &have, key)) {
+			atomic_store(&oldest->full_at, now);
+			return oldest;
+		}
+	}
+	return NULL;
+}
+
+int
+live_rate_take(struct live *l, uint32_t id, uint64_t key,
+    const struct live_rate *rate, nsec_t now, nsec_t *ret_wait)
+{
+	struct cost c = rate_cost(rate);
+	uint64_t pair[2] = { id, key };
+	uint64_t hash = hash_bytes(pair, sizeof(pair), l->seed) | 1;
+	struct live_bucket *b = bucket_find(l, hash, now);
+
+	for (unsigned i = 0; b != NULL && i < TRIES; i++) {
+		int64_t was = atomic_load(&b->full_at), next;
+		nsec_t wait;
+
+		/* A value that no arithmetic of ours makes is a corrupted one. */
+		if (was < now || was > now + c.burst + c.max_delay + NSEC_SEC)
+			next = (was < now ? now : now + c.burst) + c.token;
+		else
+			next = was + c.token;
+		wait = next - now - c.burst;
+		*ret_wait = wait > 0 ? wait : 0;
+		if (wait > c.max_delay)
+			return -EAGAIN;
+		if (atomic_compare_exchange_weak(&b->full_at, &was, next))
+			return wait > 0;
+	}
+	*ret_wait = NSEC_SEC;
+	return -ENOMEM;
+}

@@ -1,0 +1,89 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Messages between master and children over SOCK_SEQPACKET: one fixed struct
+ * and an exact number of descriptors per type (msg.c has the table). What does
+ * not fit its row is refused; the receiver then ends the conversation.
+ */
+#ifndef MSG_H
+#define MSG_H
+
+#include "addr.h"
+#include "clock.h"
+
+#include <stddef.h>
+
+#define MSG_VERSION	1
+#define MSG_FDS_MAX	4
+#define MSG_BYTES_MAX	4096
+
+enum msg_type {
+	/* master -> worker */
+	MSG_HELLO,		/* struct msg_hello */
+	MSG_LISTENER,		/* struct msg_listener, 1 fd */
+	MSG_LISTENER_GONE,	/* struct msg_listener */
+	MSG_TABLE,		/* struct msg_table, 2 fds: table, keys */
+	MSG_TICKETS,		/* no payload, 1 fd */
+	MSG_LOG,		/* struct msg_log, 2 fds: log, access log */
+	MSG_DRAIN,		/* struct msg_drain */
+	MSG_STATUS,		/* no payload: asks for MSG_STATUS_REPLY */
+	/* worker -> master */
+	MSG_READY,		/* struct msg_ready: the ring runs */
+	MSG_TABLE_ACK,		/* struct msg_table_ack */
+	MSG_STATUS_REPLY,	/* struct msg_status */
+	/* master -> controller */
+	MSG_RESOLVE,		/* struct msg_name */
+	/* controller -> master */
+	MSG_RESOLVED,		/* struct msg_resolved */
+	MSG_TYPES
+};
+
+struct msg_hello {
+	uint32_t id, workers;
+	uint32_t io;			/* enum ring_backend as configured */
+	uint32_t max_conns, max_per_address;
+	uint32_t log_level, log_format;
+	char hostname[65];
+	char reserved[3];
+};
+
+/* Entry points are named by number for the life of the master. */
+struct msg_listener { uint32_t entry_point, address; char name[120]; };
+struct msg_table { uint64_t generation; };
+struct msg_log { uint32_t level, format; uint32_t has_access_log, reserved; };
+struct msg_drain { int64_t grace_ns; };	/* how long work may go on */
+struct msg_ready { uint32_t backend, reserved; char why[120]; };
+struct msg_table_ack { uint64_t generation; int32_t error, reserved; char text[200]; };
+
+struct msg_status {
+	uint64_t generation, requests, accepted, connections;
+	uint64_t fibers, fibers_most, buffers, turns, completions;
+	uint64_t log_dropped, access_log_dropped, old_generations;
+	uint32_t backend, draining;
+	char why[120];
+};
+
+struct msg_name { char name[256]; };
+struct msg_resolved { char name[256]; uint32_t n, reserved; struct addr addrs[16]; };
+
+/*
+ * Sends one message with its descriptors (borrowed). 0, -EAGAIN when the peer
+ * does not read, or -errno. Never blocks.
+ */
+int	msg_send(int sock, enum msg_type type, const void *payload,
+	    const int *fds);
+
+struct msg {
+	enum msg_type type;
+	int fds[MSG_FDS_MAX];		/* the receiver owns them */
+	unsigned nfds;
+	_Alignas(8) char payload[MSG_BYTES_MAX];
+};
+/*
+ * Receives one. 1, 0 at end of file, -EAGAIN, or -EPROTO after which the
+ * peer is not to be listened to any more; no descriptor is open then.
+ */
+int	msg_recv(int sock, struct msg *ret);
+/* A connected pair, close-on-exec and non-blocking. */
+int	msg_pair(int ret[2]);
+
+#endif
