@@ -7,8 +7,22 @@
 
 #include <errno.h>
 
-enum { SIZE, EXTENSION, SIZE_LF, DATA, DATA_CR, DATA_LF, TRAILER, TRAILER_LF,
-    END_LF, DONE };
+/*
+ * Where the next byte belongs. Between SIZE and SIZE_LF stand the places in
+ * *( BWS ";" BWS name [ BWS "=" BWS ( token / quoted-string ) ] ); no blank may
+ * follow the size itself, nor end the line.
+ */
+enum {
+	SIZE,
+	EXT_BEFORE_NAME, EXT_NAME, EXT_AFTER_NAME,
+	EXT_BEFORE_VALUE, EXT_TOKEN, EXT_QUOTED, EXT_ESCAPE, EXT_CLOSED,
+	EXT_AFTER_VALUE,
+	SIZE_LF,
+	DATA, DATA_CR, DATA_LF,
+	TRAILER, TRAILER_NAME, TRAILER_VALUE, TRAILER_LF,
+	END_LF,
+	DONE
+};
 
 void
 chunked_init(struct chunked *c)
@@ -46,47 +60,100 @@ on_size(struct chunked *c, unsigned char ch)
 	}
 	if (c->digits == 0 || (ch != ';' && ch != '\r'))
 		return -EBADMSG;
-	c->state = ch == '\r' ? SIZE_LF : EXTENSION;
-	return 0;
+	c->state = ch == '\r' ? SIZE_LF : EXT_BEFORE_NAME;
+	c->extension = ch == ';';
+	c->extensions += c->extension;
+	return c->extensions > CHUNK_EXTENSIONS_MAX ? -EBADMSG : 0;
 }
 
-/* Extensions are checked, counted and dropped (F13, F14). */
+/* The place after `ch`, negative when it may not stand here (F13). */
+static int
+extension_step(unsigned state, unsigned char ch)
+{
+	bool blank = ch == ' ' || ch == '\t';
+	bool token = token_is(ch, TOKEN_CHAR);
+
+	switch (state) {
+	case EXT_BEFORE_NAME:
+		return token ? EXT_NAME : blank ? EXT_BEFORE_NAME : -1;
+	case EXT_NAME:
+		if (token)
+			return EXT_NAME;
+		if (ch == '\r')
+			return SIZE_LF;
+		__attribute__((fallthrough));
+	case EXT_AFTER_NAME:
+		return ch == '=' ? EXT_BEFORE_VALUE :
+		    ch == ';' ? EXT_BEFORE_NAME : blank ? EXT_AFTER_NAME : -1;
+	case EXT_BEFORE_VALUE:
+		return token ? EXT_TOKEN : ch == '"' ? EXT_QUOTED :
+		    blank ? EXT_BEFORE_VALUE : -1;
+	case EXT_QUOTED:
+		return ch == '"' ? EXT_CLOSED : ch == '\\' ? EXT_ESCAPE :
+		    token_is(ch, TOKEN_VALUE) ? EXT_QUOTED : -1;
+	case EXT_ESCAPE:
+		return token_is(ch, TOKEN_VALUE) ? EXT_QUOTED : -1;
+	case EXT_TOKEN:
+		if (token)
+			return EXT_TOKEN;
+		__attribute__((fallthrough));
+	case EXT_CLOSED:
+		if (ch == '\r')
+			return SIZE_LF;
+		__attribute__((fallthrough));
+	default:
+		return ch == ';' ? EXT_BEFORE_NAME :
+		    blank ? EXT_AFTER_VALUE : -1;
+	}
+}
+
+/* Extensions are checked, counted and dropped (F14). */
 static int
 on_extension(struct chunked *c, unsigned char ch)
 {
-	if (++c->line > CHUNK_EXTENSION_MAX ||
-	    ++c->extensions > CHUNK_EXTENSIONS_MAX)
+	int next = extension_step(c->state, ch);
+
+	if (next < 0)
 		return -EBADMSG;
-	if (c->quote == 2)
-		c->quote = 1;
-	else if (c->quote == 1 && ch == '\\')
-		c->quote = 2;
-	else if (ch == '"')
-		c->quote = c->quote == 0;
-	else if (ch == '\r' && c->quote == 0) {
-		c->state = SIZE_LF;
+	c->state = (uint8_t)next;
+	if (next == SIZE_LF)
 		return 0;
-	}
-	if (c->quote != 0 || ch == '"')
-		return token_is(ch, TOKEN_VALUE) ? 0 : -EBADMSG;
-	return token_is(ch, TOKEN_CHAR) || ch == ';' || ch == '=' ? 0 :
-	    -EBADMSG;
+	return ++c->extension > CHUNK_EXTENSION_MAX ||
+	    ++c->extensions > CHUNK_EXTENSIONS_MAX ? -EBADMSG : 0;
 }
 
+/* Trailers obey the rules of field lines (F16). */
 static int
 on_trailer(struct chunked *c, unsigned char ch)
 {
 	if (++c->trailers > CHUNK_TRAILERS_MAX)
 		return -EBADMSG;
-	if (ch == '\r') {
-		c->state = c->column == 0 ? END_LF : TRAILER_LF;
+	switch (c->state) {
+	case TRAILER:
+		if (ch == '\r') {
+			c->state = END_LF;
+			return 0;
+		}
+		if (!token_is(ch, TOKEN_CHAR) ||
+		    ++c->fields > CHUNK_TRAILER_FIELDS)
+			return -EBADMSG;
+		c->name = 1;
+		c->state = TRAILER_NAME;
 		return 0;
+	case TRAILER_NAME:
+		if (ch == ':') {
+			c->state = TRAILER_VALUE;
+			return 0;
+		}
+		return token_is(ch, TOKEN_CHAR) && ++c->name <= 256 ? 0 :
+		    -EBADMSG;
+	default:
+		if (ch == '\r') {
+			c->state = TRAILER_LF;
+			return 0;
+		}
+		return token_is(ch, TOKEN_VALUE) ? 0 : -EBADMSG;
 	}
-	if (!token_is(ch, TOKEN_VALUE) ||
-	    (c->column == 0 && !token_is(ch, TOKEN_CHAR)))
-		return -EBADMSG;
-	c->column = 1;
-	return 0;
 }
 
 static int
@@ -98,11 +165,10 @@ on_line_end(struct chunked *c, unsigned char ch)
 	case SIZE_LF:
 		c->state = c->left == 0 ? TRAILER : DATA;
 		c->digits = 0;
-		c->line = 0;
-		break;
+		return 0;
 	case DATA_LF:
 		c->state = SIZE;
-		break;
+		return 0;
 	case TRAILER_LF:
 		c->state = TRAILER;
 		break;
@@ -110,8 +176,7 @@ on_line_end(struct chunked *c, unsigned char ch)
 		c->state = DONE;
 		break;
 	}
-	c->column = 0;
-	return 0;
+	return ++c->trailers > CHUNK_TRAILERS_MAX ? -EBADMSG : 0;
 }
 
 static int
@@ -120,15 +185,20 @@ on_byte(struct chunked *c, unsigned char ch)
 	switch (c->state) {
 	case SIZE:
 		return on_size(c, ch);
-	case EXTENSION:
-		return on_extension(c, ch);
+	case SIZE_LF:
+	case DATA_LF:
+	case TRAILER_LF:
+	case END_LF:
+		return on_line_end(c, ch);
 	case DATA_CR:
 		c->state = DATA_LF;
 		return ch == '\r' ? 0 : -EBADMSG;
 	case TRAILER:
+	case TRAILER_NAME:
+	case TRAILER_VALUE:
 		return on_trailer(c, ch);
 	default:
-		return on_line_end(c, ch);
+		return on_extension(c, ch);
 	}
 }
 

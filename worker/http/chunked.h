@@ -9,29 +9,32 @@
 
 #include "str.h"
 
-#define CHUNK_EXTENSION_MAX	256	/* bytes per chunk line beyond the size */
+#define CHUNK_EXTENSION_MAX	256	/* bytes per chunk line from the first ; */
 #define CHUNK_EXTENSIONS_MAX	4096	/* per body */
-#define CHUNK_TRAILERS_MAX	8192	/* bytes */
+#define CHUNK_TRAILERS_MAX	8192	/* bytes with line ends */
+#define CHUNK_TRAILER_FIELDS	32
+
+struct buf;
 
 struct chunked {
 	uint64_t left;		/* of the current chunk */
-	uint32_t line;		/* bytes of the current chunk line */
-	uint32_t extensions;	/* bytes of all extensions */
-	uint32_t trailers;	/* bytes of trailer lines so far */
+	uint16_t extension;	/* bytes of the current line's extensions */
+	uint16_t extensions;	/* bytes of all extensions */
+	uint16_t trailers;	/* bytes of trailer lines so far */
+	uint16_t name;		/* bytes of the current trailer's name */
 	uint8_t state;
-	uint8_t digits;
-	uint8_t quote;		/* in a quoted extension value: 1, after \: 2 */
-	uint8_t column;		/* of a trailer line: 0 at its start */
+	uint8_t digits;		/* of the current size */
+	uint8_t fields;		/* trailer lines begun */
 };
 
 void	chunked_init(struct chunked *c);
 /*
  * Takes bytes off *in. 1: *ret_data is a span of clear data (not empty).
  * 0: *in is used up. 2: the body has ended, what is left in *in comes after
- * it. -EBADMSG: malformed. When trailers is not NULL, the bytes of trailer
- * lines (with the empty line) are appended there.
+ * it. -EBADMSG: malformed, for good. When trailers is not NULL, the bytes of
+ * trailer lines (with the empty line) are appended there; either way they have
+ * the form of field lines.
  */
-struct buf;
 int	chunked_decode(struct chunked *c, struct str *in, struct str *ret_data,
 	    struct buf *trailers);
 bool	chunked_done(const struct chunked *c);

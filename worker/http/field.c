@@ -2,12 +2,27 @@
 /* Header fields; see field.h. */
 #include "field.h"
 
+#include "token.h"
+
+#include <assert.h>
 #include <errno.h>
 
-static const struct { const char *name; uint8_t n, classes; } known[] = {
-	[FIELD_OTHER] = { "", 0, 0 },
-#define FIELD(id, name, classes) \
-	[FIELD_##id] = { name, sizeof(name) - 1, classes },
+#define NAME_WORDS	4	/* the longest known name has 32 bytes */
+
+/*
+ * A known name, and the same as words: a byte of another name is equal when,
+ * with the mask's 0x20 set where a letter stands, it is the lower-case one.
+ */
+static struct known {
+	const char *name;
+	uint8_t n, classes;
+	uint8_t next;		/* of the same hash, 0: none */
+	uint64_t word[NAME_WORDS], mask[NAME_WORDS];
+} known[] = {
+	[FIELD_OTHER] = { .name = "" },
+#define FIELD(id, text, bits)						\
+	[FIELD_##id] = { .name = text, .n = sizeof(text) - 1,		\
+	    .classes = (bits) },
 #include "field.def"
 #undef FIELD
 };
@@ -15,12 +30,11 @@ _Static_assert(ARRAY_SIZE(known) == FIELD_IDS, "one row each");
 _Static_assert(FIELD_IDS < 256, "the index holds bytes");
 
 /*
- * Index of the known names by length, first and last letter; few collide, and
- * the comparison decides. Filled at the first use: a worker is one thread.
+ * Index of the known names by length and three letters; few collide, and the
+ * comparison decides. Filled at the first use: a worker is one thread.
  */
 #define INDEX_BITS	9
 static uint8_t index_first[1 << INDEX_BITS];	/* id, 0 empty */
-static uint8_t index_next[FIELD_IDS];
 static bool index_made;
 
 static inline unsigned
@@ -33,13 +47,70 @@ index_hash(const char *p, size_t n)
 	    ((1 << INDEX_BITS) - 1);
 }
 
+static inline uint64_t
+load8(const char *p)
+{
+	uint64_t w;
+
+	memcpy(&w, p, 8);
+	return w;
+}
+
+/* The last word of a name; it overlaps the one before. */
+static inline uint64_t
+load_tail(const char *p, size_t n)
+{
+	uint32_t lo, hi;
+
+	if (n >= 8)
+		return load8(p + n - 8);
+	if (n >= 4) {
+		memcpy(&lo, p, 4);
+		memcpy(&hi, p + n - 4, 4);
+		return lo | (uint64_t)hi << 32;
+	}
+	return (unsigned char)p[0] | (uint64_t)(unsigned char)p[n / 2] << 8 |
+	    (uint64_t)(unsigned char)p[n - 1] << 16;
+}
+
+static inline bool
+known_is(const struct known *k, const char *p)
+{
+	size_t n = k->n, w = 0;
+
+	for (size_t at = 0; at + 8 < n; at += 8, w++)
+		if ((load8(p + at) | k->mask[w]) != k->word[w])
+			return false;
+	return (load_tail(p, n) | k->mask[w]) == k->word[w];
+}
+
+static void
+known_make(struct known *k)
+{
+	char lower[8 * NAME_WORDS], mask[8 * NAME_WORDS];
+	size_t w = 0;
+
+	assert(k->n > 0 && k->n <= sizeof(lower));
+	for (size_t i = 0; i < k->n; i++) {
+		lower[i] = str_lower(k->name[i]);
+		mask[i] = lower[i] >= 'a' && lower[i] <= 'z' ? 0x20 : 0;
+	}
+	for (size_t at = 0; at + 8 < k->n; at += 8, w++) {
+		k->word[w] = load8(lower + at);
+		k->mask[w] = load8(mask + at);
+	}
+	k->word[w] = load_tail(lower, k->n);
+	k->mask[w] = load_tail(mask, k->n);
+}
+
 static void
 index_make(void)
 {
 	for (unsigned id = FIELD_IDS - 1; id > 0; id--) {
 		unsigned h = index_hash(known[id].name, known[id].n);
 
-		index_next[id] = index_first[h];
+		known_make(&known[id]);
+		known[id].next = index_first[h];
 		index_first[h] = (uint8_t)id;
 	}
 	index_made = true;
@@ -52,12 +123,11 @@ field_lookup(struct str name)
 
 	if (!index_made)
 		index_make();
-	if (name.n == 0)
+	if (name.n == 0 || name.n > 8 * NAME_WORDS)
 		return FIELD_OTHER;
 	for (id = index_first[index_hash(name.p, name.n)]; id != 0;
-	    id = index_next[id])
-		if (known[id].n == name.n && str_caseeq(name,
-		    (struct str){ known[id].name, known[id].n }))
+	    id = known[id].next)
+		if (known[id].n == name.n && known_is(&known[id], name.p))
 			break;
 	return (enum field_id)id;
 }
@@ -85,22 +155,54 @@ field_name_classes(struct str name)
 	    CLASS_IDENTITY : 0;
 }
 
+/* A byte as H1-H13 sees it: lower case, and '-' for all but letters and digits. */
+static inline char
+fold(char c)
+{
+	c = str_lower(c);
+	return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') ? c : '-';
+}
+
+bool
+field_has_odd_bytes(struct str name)
+{
+	for (size_t i = 0; i < name.n; i++)
+		if (fold(name.p[i]) == '-' && name.p[i] != '-')
+			return true;
+	return false;
+}
+
 unsigned
 field_alias_classes(struct str name, char out[256])
 {
-	bool alias = false;
-
-	if (name.n > 255)
+	if (name.n > 256 || !field_has_odd_bytes(name))
 		return 0;
-	for (size_t i = 0; i < name.n; i++) {
-		char c = str_lower(name.p[i]);
-		bool plain = (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') ||
-		    c == '-';
+	for (size_t i = 0; i < name.n; i++)
+		out[i] = fold(name.p[i]);
+	return field_name_classes((struct str){ out, name.n });
+}
 
-		out[i] = plain ? c : '-';
-		alias |= !plain;
-	}
-	return alias ? field_name_classes((struct str){ out, name.n }) : 0;
+bool
+field_same_spelling(struct str a, struct str b)
+{
+	if (a.n != b.n)
+		return false;
+	for (size_t i = 0; i < a.n; i++)
+		if (fold(a.p[i]) != fold(b.p[i]))
+			return false;
+	return true;
+}
+
+bool
+field_name_valid(struct str name)
+{
+	return name.n <= 256 && token_valid(name, TOKEN_CHAR);
+}
+
+bool
+field_value_valid(struct str value)
+{
+	return value.n == 0 || token_valid(value, TOKEN_VALUE);
 }
 
 void
@@ -156,8 +258,9 @@ fields_get(const struct fields *fs, enum field_id id)
 	return f != NULL ? field_value(f) : STR_NONE;
 }
 
-static int
-add(struct fields *fs, enum field_id id, struct str name, struct str value)
+int
+fields_push(struct fields *fs, enum field_id id, struct str name,
+    struct str value)
 {
 	if (fs->n == fs->cap || name.n == 0 || name.n > UINT16_MAX)
 		return -ENOBUFS;
@@ -171,13 +274,17 @@ add(struct fields *fs, enum field_id id, struct str name, struct str value)
 int
 fields_add(struct fields *fs, struct str name, struct str value)
 {
-	return add(fs, field_lookup(name), name, value);
+	if (!field_name_valid(name) || !field_value_valid(value))
+		return -EINVAL;
+	return fields_push(fs, field_lookup(name), name, value);
 }
 
 int
 fields_add_id(struct fields *fs, enum field_id id, struct str value)
 {
-	return add(fs, id, field_canonical(id), value);
+	if (!field_value_valid(value))
+		return -EINVAL;
+	return fields_push(fs, id, field_canonical(id), value);
 }
 
 int
@@ -209,6 +316,14 @@ fields_remove_name(struct fields *fs, struct str name)
 
 	while ((f = fields_next(fs, name, f)) != NULL)
 		f->name_n = 0;
+}
+
+void
+fields_remove_spellings(struct fields *fs, struct str name)
+{
+	FIELDS_EACH(fs, f)
+		if (field_same_spelling(field_name(f), name))
+			f->name_n = 0;
 }
 
 void

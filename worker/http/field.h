@@ -62,12 +62,19 @@ unsigned field_classes(enum field_id id);
 struct str field_canonical(enum field_id id);
 /* Classes of a name, identity prefixes included. */
 unsigned field_name_classes(struct str name);
+/* Whether a name has a byte other than alphanumerics and '-' (H1-H12). */
+bool	field_has_odd_bytes(struct str name);
 /*
  * For a name that is not purely alphanumerics and '-': the classes of the name
  * that it turns into when every other byte becomes '-' (H1-H13), which is
  * written to out (name.n bytes); 0 when the name is in dash form already.
  */
 unsigned field_alias_classes(struct str name, char out[256]);
+/* Whether two names are one after case-folding and that mapping. */
+bool	field_same_spelling(struct str a, struct str b);
+/* A token of at most 256 bytes; text without control bytes (N-03). */
+bool	field_name_valid(struct str name);
+bool	field_value_valid(struct str value);
 /* Canonical MIME spelling: "x-real-ip" -> "X-Real-Ip"; in place. */
 void	field_canonicalize(char *name, size_t n);
 
@@ -79,14 +86,22 @@ struct field *fields_next(const struct fields *fs, struct str name,
 	    const struct field *after);
 /* Empty slice with p NULL when absent. */
 struct str fields_get(const struct fields *fs, enum field_id id);
-/* Appends; -ENOBUFS when full. Name and value are borrowed. */
+/*
+ * Appends. Name and value are borrowed. -ENOBUFS when full, -EINVAL when name
+ * or value could break a head (so no caller can write one that splits).
+ */
 int	fields_add(struct fields *fs, struct str name, struct str value);
 int	fields_add_id(struct fields *fs, enum field_id id, struct str value);
+/* Appends what a codec has checked itself; -ENOBUFS. */
+int	fields_push(struct fields *fs, enum field_id id, struct str name,
+	    struct str value);
 /* Removes all of that name, then appends one. */
 int	fields_set(struct fields *fs, struct str name, struct str value);
 int	fields_set_id(struct fields *fs, enum field_id id, struct str value);
 void	fields_remove(struct fields *fs, enum field_id id);
 void	fields_remove_name(struct fields *fs, struct str name);
+/* Also removes X_Name, X.Name and so on (H1-H13 for names set per router). */
+void	fields_remove_spellings(struct fields *fs, struct str name);
 /* Removes all fields with any of the classes. */
 void	fields_remove_classes(struct fields *fs, unsigned classes);
 /* Copies the headers of src (spans stay shared). -ENOBUFS. */

@@ -1,19 +1,40 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* What requests and responses share in reading field lines; see h1.h. */
+/* What requests and responses share in reading heads; see h1.h. */
 #ifndef H1_HEAD_H
 #define H1_HEAD_H
 
 #include "h1.h"
 
+#include <errno.h>
+
+static inline int
+h1_fail(struct h1_error *err, unsigned status, enum reason reason,
+    const char *detail)
+{
+	*err = (struct h1_error){ status, reason, detail };
+	return -EBADMSG;
+}
+
+struct h1_line {
+	struct str name, value;	/* the value without blanks around it */
+	bool odd;		/* field_has_odd_bytes(name) */
+};
+
 /*
- * Takes the next line without its end off *rest. With strict only CRLF ends a
- * line. -EBADMSG when there is none.
+ * Takes the first line of a head, without its end, off *rest. With bare NULL
+ * only CRLF ends a line, else *bare notes a bare LF. -EBADMSG.
  */
-int	h1_next_line(struct str *rest, bool strict, struct str *ret);
-/* Splits "Name: value"; the value is trimmed and checked. 0 or -EBADMSG. */
-int	h1_split_field(struct str line, struct str *ret_name,
-	    struct str *ret_value);
-/* Content-Length: digits only, no leading zero, at most 18. */
+int	h1_read_line(struct str *rest, bool *bare, struct str *ret);
+/*
+ * Takes a field line off *rest and checks it (H01-H05). 1; 0: it was the empty
+ * line; -EBADMSG; -EINVAL: blanks before the colon; -E2BIG: the name is too
+ * long.
+ */
+int	h1_read_field(struct str *rest, bool *bare, struct h1_line *ret);
+/* Content-Length: digits only, no leading zero, at most 18 (F03, F04). */
 int	h1_parse_length(struct str s, uint64_t *ret);
+/* The first line of a head of which more is to come. 0 or -EBADMSG. */
+int	h1_check_request_line(struct str head, struct h1_error *err);
+int	h1_check_status_line(struct str head);
 
 #endif

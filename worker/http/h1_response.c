@@ -6,14 +6,12 @@
 #include "h1_head.h"
 #include "token.h"
 
-#include <errno.h>
-
 /* "HTTP/1.1 200 reason"; the reason phrase is dropped (R08). */
 static int
 parse_line(struct h1_response *a, struct str line)
 {
 	if (line.n < 12 || !str_has_prefix(line, STR("HTTP/1.")) ||
-	    line.p[7] < '0' || line.p[7] > '1' || line.p[8] != ' ' ||
+	    line.p[7] < '0' || line.p[7] > '9' || line.p[8] != ' ' ||
 	    (line.n > 12 && line.p[12] != ' '))
 		return -EBADMSG;
 	for (int i = 9; i < 12; i++) {
@@ -21,11 +19,22 @@ parse_line(struct h1_response *a, struct str line)
 			return -EBADMSG;
 		a->status = a->status * 10 + (unsigned)(line.p[i] - '0');
 	}
-	for (size_t i = 12; i < line.n; i++)
-		if (!token_is((unsigned char)line.p[i], TOKEN_VALUE))
-			return -EBADMSG;
-	a->minor = (uint8_t)(line.p[7] - '0');
-	return a->status >= 100 ? 0 : -EBADMSG;
+	if (line.n > 12 && !token_valid(str_from(line, 12), TOKEN_VALUE))
+		return -EBADMSG;
+	/* A later 1.x speaks the language of 1.1 (RFC 9110 6.2). */
+	a->minor = line.p[7] != '0';
+	return a->status >= 100 && a->status <= 599 ? 0 : -EBADMSG;
+}
+
+int
+h1_check_status_line(struct str head)
+{
+	struct h1_response a = { .status = 0 };
+	struct str line;
+	bool bare;
+
+	return h1_read_line(&head, &bare, &line) < 0 ? -EBADMSG :
+	    parse_line(&a, line);
 }
 
 struct head { unsigned tes; bool close, keep, chunked; };
@@ -39,22 +48,22 @@ take_length(struct h1_response *a, struct str value)
 		return -EBADMSG;
 	if (a->has_length && n != a->length)			/* R02 */
 		return -EBADMSG;
+	a->equal_lengths |= a->has_length;
 	a->has_length = true;
 	a->length = n;
 	return 0;
 }
 
 static int
-take_field(struct h1_response *a, struct head *h, struct str name,
-    struct str value)
+take_field(struct h1_response *a, struct head *h, const struct h1_line *l)
 {
-	enum field_id id = field_lookup(name);
-	struct str list = value, item;
+	enum field_id id = field_lookup(l->name);
+	struct str list = l->value, item;
 
 	if (id == FIELD_CONTENT_LENGTH)
-		return take_length(a, value);
+		return take_length(a, l->value);
 	if (id == FIELD_TRANSFER_ENCODING) {
-		h->chunked = str_caseeq(value, STR("chunked"));
+		h->chunked = str_caseeq(l->value, STR("chunked"));
 		h->tes++;
 		return 0;
 	}
@@ -63,14 +72,15 @@ take_field(struct h1_response *a, struct head *h, struct str name,
 			h->close |= str_caseeq(item, STR("close"));
 			h->keep |= str_caseeq(item, STR("keep-alive"));
 		}
-	return fields_add(a->fields, name, value) < 0 ? -EBADMSG : 0;
+	return fields_push(a->fields, id, l->name, l->value);
 }
 
 static int
 settle(struct h1_response *a, const struct head *h, struct str method)
 {
-	bool bodyless = a->status < 200 || a->status == 204 ||
-	    a->status == 304 || str_eq(method, STR("HEAD"));
+	bool never = a->status < 200 || a->status == 204;
+	bool bodyless = never || a->status == 304 ||
+	    str_eq(method, STR("HEAD"));
 
 	if (h->tes > 0 && (h->tes > 1 || !h->chunked || a->minor == 0 ||
 	    a->has_length))					/* R01, R03 */
@@ -83,12 +93,18 @@ settle(struct h1_response *a, const struct head *h, struct str method)
 	else if (a->has_length)
 		a->framing = a->length > 0 ? H1_LENGTH : H1_NONE;
 	else {
-		a->framing = H1_UNTIL_CLOSE;
+		a->framing = H1_UNTIL_CLOSE;			/* R04 */
 		a->keep_alive = false;
 	}
-	/* A length that goes with no body on 1xx and 204 means nothing (R07). */
-	if (a->status < 200 || a->status == 204)
+	/*
+	 * A body announced where none may be: the length means nothing and the
+	 * bytes may still come, so the connection is not used again (R07).
+	 */
+	if (never) {
+		if (h->tes > 0 || (a->has_length && a->length > 0))
+			a->keep_alive = false;
 		a->has_length = false;
+	}
 	return 0;
 }
 
@@ -96,20 +112,19 @@ int
 h1_parse_response(struct h1_response *a, struct fields *fields, const char *p,
     size_t n, const struct h1_limits *lim, struct str method)
 {
-	struct str rest = { p, n }, line, name, value;
+	struct str rest = { p, n }, line;
 	struct head h = { .tes = 0 };
+	struct h1_line l;
+	unsigned lines = 0;
+	int r;
 
 	*a = (struct h1_response){ .fields = fields };
 	fields->n = 0;
-	if (h1_next_line(&rest, false, &line) < 0 || parse_line(a, line) < 0)
+	if (h1_read_line(&rest, &a->bare_lf, &line) < 0 ||
+	    parse_line(a, line) < 0)
 		return -EBADMSG;
-	while (h1_next_line(&rest, false, &line) == 0) {
-		if (line.n == 0)
-			return settle(a, &h, method);
-		if (h1_split_field(line, &name, &value) < 0 ||
-		    fields->n >= lim->fields ||
-		    take_field(a, &h, name, value) < 0)
+	while ((r = h1_read_field(&rest, &a->bare_lf, &l)) > 0)
+		if (lines++ >= lim->fields || take_field(a, &h, &l) < 0)
 			return -EBADMSG;
-	}
-	return -EBADMSG;
+	return r < 0 ? -EBADMSG : settle(a, &h, method);
 }

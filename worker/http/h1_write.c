@@ -5,7 +5,7 @@
  */
 #include "h1_write.h"
 
-#include <stdio.h>
+#include "token.h"
 
 struct out {
 	char *p;	/* NULL: count only */
@@ -36,11 +36,20 @@ put_u64(struct out *o, uint64_t v)
 static void
 put_fields(struct out *o, const struct fields *fs)
 {
+	char *p = o->p != NULL ? o->p + o->n : NULL;
+
 	FIELDS_EACH(fs, f) {
-		put(o, field_name(f));
-		put(o, STR(": "));
-		put(o, field_value(f));
-		put(o, STR("\r\n"));
+		o->n += (size_t)f->name_n + f->value_n + 4;
+		if (p == NULL)
+			continue;
+		memcpy(p, f->name, f->name_n);
+		p += f->name_n;
+		memcpy(p, ": ", 2);
+		p += 2;
+		memcpy(p, f->value, f->value_n);
+		p += f->value_n;
+		memcpy(p, "\r\n", 2);
+		p += 2;
 	}
 }
 
@@ -80,16 +89,30 @@ walk_request(const struct h1_out_request *q, char *p)
 	return o.n;
 }
 
+/*
+ * Whether the parts of the request line and Host hold one place each: a last
+ * look at what middlewares made of them, because a blank or a line end here
+ * would make two requests of one (N-01, N-03).
+ */
+static bool
+request_safe(const struct h1_out_request *q)
+{
+	return token_valid(q->method, TOKEN_CHAR) &&
+	    token_valid(q->path, TOKEN_TARGET) &&
+	    (q->query.n == 0 || token_valid(q->query, TOKEN_TARGET)) &&
+	    (q->host.n == 0 || token_valid(q->host, TOKEN_TARGET));
+}
+
 size_t
 h1_request_size(const struct h1_out_request *q)
 {
-	return walk_request(q, NULL);
+	return request_safe(q) ? walk_request(q, NULL) : 0;
 }
 
 size_t
 h1_write_request(const struct h1_out_request *q, char *out)
 {
-	return walk_request(q, out);
+	return request_safe(q) ? walk_request(q, out) : 0;
 }
 
 /* ---- Responses --------------------------------------------------------- */
@@ -152,7 +175,8 @@ h1_status_text(unsigned status)
 static void
 put_status_line(struct out *o, const struct h1_out_response *a)
 {
-	struct str text = h1_status_text(a->status);
+	struct str text = a->phrase.n != 0 ? a->phrase :
+	    h1_status_text(a->status);
 
 	put(o, a->minor == 0 ? STR("HTTP/1.0 ") : STR("HTTP/1.1 "));
 	put_u64(o, a->status);
@@ -197,4 +221,28 @@ size_t
 h1_write_response(const struct h1_out_response *a, char *out)
 {
 	return walk_response(a, out);
+}
+
+/* ---- Trailers ------------------------------------------------------------ */
+
+static size_t
+walk_trailers(const struct fields *fs, char *p)
+{
+	struct out o = { p, 0 };
+
+	put_fields(&o, fs);
+	put(&o, STR("\r\n"));
+	return o.n;
+}
+
+size_t
+h1_trailers_size(const struct fields *fs)
+{
+	return walk_trailers(fs, NULL);
+}
+
+size_t
+h1_write_trailers(const struct fields *fs, char *out)
+{
+	return walk_trailers(fs, out);
 }

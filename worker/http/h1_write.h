@@ -27,6 +27,7 @@ struct h1_out_response {
 	const struct fields *fields;
 	uint64_t length;		/* written when has_length */
 	const char *date;		/* 29 bytes, NULL: none */
+	struct str phrase;		/* empty: the status's own */
 	uint8_t minor;			/* of the client's request */
 	uint8_t framing;		/* H1_CHUNKED writes Transfer-Encoding */
 	bool has_length;
@@ -34,11 +35,15 @@ struct h1_out_response {
 	bool keep_alive;		/* Connection: keep-alive for HTTP/1.0 */
 };
 
+/* 0 when method, target or host could split the head; then nothing is written. */
 size_t	h1_request_size(const struct h1_out_request *q);
 /* Returns the number of bytes written, equal to the size. */
 size_t	h1_write_request(const struct h1_out_request *q, char *out);
 size_t	h1_response_size(const struct h1_out_response *a);
 size_t	h1_write_response(const struct h1_out_response *a, char *out);
+/* Trailer lines and the empty line, after the last chunk's "0\r\n". */
+size_t	h1_trailers_size(const struct fields *fs);
+size_t	h1_write_trailers(const struct fields *fs, char *out);
 /* Go's phrase: "Not Found"; empty when the status has none. */
 struct str h1_status_text(unsigned status);
 

@@ -11,6 +11,7 @@
 #define P TOKEN_PATH
 #define H TOKEN_HOST
 #define M TOKEN_METHOD
+#define N TOKEN_PLAIN
 
 const uint8_t token_class[256] = {
 	['\t'] = V, [' '] = V,
@@ -19,17 +20,17 @@ const uint8_t token_class[256] = {
 	['&'] = T | V | R | P | H, ['\''] = T | V | R | P | H,
 	['('] = V | R | P | H, [')'] = V | R | P | H,
 	['*'] = T | V | R | P | H, ['+'] = T | V | R | P | H,
-	[','] = V | R | P, ['-'] = T | V | R | P | H | M,
+	[','] = V | R | P, ['-'] = T | V | R | P | H | M | N,
 	['.'] = T | V | R | P | H, ['/'] = V | R | P,
-	['0' ... '9'] = T | V | R | P | H | M,
+	['0' ... '9'] = T | V | R | P | H | M | N,
 	[':'] = V | R | P | H, [';'] = V | R | P | H, ['<'] = V | R,
 	['='] = V | R | P | H, ['>'] = V | R, ['?'] = V | R,
 	['@'] = V | R | P,
-	['A' ... 'Z'] = T | V | R | P | H | M,
+	['A' ... 'Z'] = T | V | R | P | H | M | N,
 	['['] = V | R | P | H, ['\\'] = V | R, [']'] = V | R | P | H,
 	['^'] = T | V | R | P, ['_'] = T | V | R | P | H | M,
 	['`'] = T | V | R | P,
-	['a' ... 'z'] = T | V | R | P | H,
+	['a' ... 'z'] = T | V | R | P | H | N,
 	['{'] = V | R | P, ['|'] = T | V | R | P, ['}'] = V | R | P,
 	['~'] = T | V | R | P | H,
 	[0x80 ... 0xff] = V,
@@ -52,6 +53,27 @@ token_in_list(struct str list, struct str token)
 	while (str_next(&list, ',', &item))
 		if (str_caseeq(item, token))
 			return true;
+	return false;
+}
+
+bool
+list_next(struct str *rest, struct str *ret_item)
+{
+	while (rest->n > 0) {
+		bool quoted = false;
+		size_t i;
+
+		for (i = 0; i < rest->n && (quoted || rest->p[i] != ','); i++)
+			if (rest->p[i] == '"')
+				quoted = !quoted;
+			else if (quoted && rest->p[i] == '\\' &&
+			    i + 1 < rest->n)
+				i++;
+		*ret_item = str_trim(str_head(*rest, i));
+		*rest = str_from(*rest, i + 1);
+		if (ret_item->n > 0)
+			return true;
+	}
 	return false;
 }
 

@@ -15,7 +15,8 @@ enum {
 	TOKEN_TARGET = 4,	/* allowed raw in a request target (H1-L20) */
 	TOKEN_PATH = 8,		/* allowed raw in its path */
 	TOKEN_HOST = 16,	/* allowed in a Host */
-	TOKEN_METHOD = 32	/* [A-Z0-9_-] */
+	TOKEN_METHOD = 32,	/* [A-Z0-9_-] */
+	TOKEN_PLAIN = 64	/* [A-Za-z0-9-]: what an honest field name is of */
 };
 extern const uint8_t token_class[256];
 
@@ -28,6 +29,12 @@ token_is(unsigned char c, unsigned class)
 bool	token_valid(struct str s, unsigned class);
 /* Whether a comma list has the token, in any case. */
 bool	token_in_list(struct str list, struct str token);
+/*
+ * Cuts the next element off a comma list, commas in quoted strings apart, and
+ * returns it trimmed; empty elements are skipped (RFC 9110 5.6.1.2). false at
+ * the end.
+ */
+bool	list_next(struct str *rest, struct str *ret_item);
 /* Type and subtype without parameters; false when it does not parse. */
 bool	media_type(struct str value, struct str *ret);
 /*
