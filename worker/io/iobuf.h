@@ -21,7 +21,7 @@ struct iobuf {
 	uint32_t head;		/* first unread byte */
 	uint32_t tail;		/* end of the bytes */
 	uint16_t kind;		/* private to the pool */
-	uint16_t id;
+	uint16_t id;		/* private to the pool */
 	struct iobuf *next;	/* free list; free for the owner's use otherwise */
 };
 

@@ -7,6 +7,7 @@ libio_a_SOURCES = \
 	worker/io/iobuf.c worker/io/iobuf.h \
 	worker/io/ring.c worker/io/ring.h worker/io/ring_impl.h \
 	worker/io/ring_epoll.c \
+	worker/io/ring_sim.c worker/io/ring_sim.h \
 	worker/io/ring_uring.c \
 	worker/io/stream.c worker/io/stream.h \
 	worker/io/timer.c worker/io/timer.h

@@ -2,10 +2,15 @@
 /*
  * What all backends share: slots of sockets, delivery of events, the turn of
  * the loop, and the waiting forms of the operations.
+ *
+ * One turn:
+ *   wait      backend: submit, sleep, reap; results land in the sockets
+ *   deliver   parked sockets' notify functions; fibers were only marked
+ *   timers
+ *   fibers    first in, first out, within a budget
+ *   feed      receives that found no buffer are tried again
  */
 #include "ring_impl.h"
-
-#include "log.h"
 
 #include <assert.h>
 #include <errno.h>
@@ -15,12 +20,19 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#define FIBERS_PER_TURN	256	/* then the world outside is looked at again */
+#define SLOTS_PER_CHUNK	64
+#define GEN_MASK	0xffffffu	/* what fits in a completion's tag */
+/* Operations that end at once without a wait; then others have their turn. */
+#define BURST		64
+#define ACCEPT_RETRY_NS	(100 * NSEC_MSEC)
 
 static const struct ring_ops *const backends[] = {
 	[RING_URING] = &ring_uring_ops,
 	[RING_EPOLL] = &ring_epoll_ops,
+	[RING_SIM] = &ring_sim_ops,
 };
+
+/* ---- Making a ring ----------------------------------------------------- */
 
 const char *
 ring_backend_name(enum ring_backend b)
@@ -33,16 +45,9 @@ ring_backend_name(enum ring_backend b)
 	return (unsigned)b < sizeof(names) / sizeof(names[0]) ? names[b] : "?";
 }
 
-static int
-ring_try(struct ring *r, enum ring_backend b, const struct ring_options *o)
-{
-	r->ops = backends[b];
-	return r->ops->init(r, o);
-}
-
 /*
- * Some seccomp profiles answer io_uring_setup with SIGSYS: a child finds out.
- * 0 when it works there, else -errno.
+ * Some seccomp profiles answer io_uring_setup with SIGSYS: a throw-away child
+ * finds out, by making the same ring. 0 when it works there, else -errno.
  */
 static int
 uring_probe(const struct ring_options *o)
@@ -51,19 +56,44 @@ uring_probe(const struct ring_options *o)
 	pid_t pid = fork();
 
 	if (pid < 0)
-		return -errno;
+		return 0;	/* no child to be had: find out without */
 	if (pid == 0) {
 		struct ring *r = calloc(1, sizeof(*r));
-		int err = r == NULL ? -ENOMEM : ring_try(r, RING_URING, o);
+		int err = -ENOMEM;
 
-		_exit(err == 0 ? 0 : -err & 0xff);
+		(void)prctl(PR_SET_DUMPABLE, 0);	/* SIGSYS dumps core */
+		if (r != NULL && iobuf_pool_init(r, o) == 0) {
+			r->ops = &ring_uring_ops;
+			if ((err = r->ops->init(r, o)) == 0)
+				(void)r->ops->wait(r, 0);
+		}
+		_exit(-err & 0xff);
 	}
 	while (waitpid(pid, &status, 0) < 0)
 		if (errno != EINTR)
-			return -errno;
+			return 0;
 	if (WIFSIGNALED(status))
-		return -EPERM;
+		return -ENOTSUP;
 	return -WEXITSTATUS(status);
+}
+
+static const char *
+uring_why_not(int err)
+{
+	switch (-err) {
+	case EPERM:
+	case EACCES:
+		return "io_uring is forbidden (seccomp or "
+		    "kernel.io_uring_disabled)";
+	case ENOTSUP:
+		return "io_uring kills the process (seccomp)";
+	case ENOSYS:
+		return "the kernel has no io_uring";
+	case ENOMEM:
+		return "no memory for io_uring";
+	default:
+		return "the kernel's io_uring is too old";
+	}
 }
 
 static int
@@ -71,20 +101,22 @@ ring_choose(struct ring *r, const struct ring_options *o, const char **ret_why)
 {
 	int err;
 
-	if (o->backend != RING_AUTO) {
+	if (o->backend == RING_EPOLL || o->backend == RING_SIM) {
 		*ret_why = "as configured";
-		return ring_try(r, o->backend, o);
+		r->ops = backends[o->backend];
+		return r->ops->init(r, o);
 	}
-	if ((err = uring_probe(o)) == 0 &&
-	    (err = ring_try(r, RING_URING, o)) == 0) {
-		*ret_why = "io_uring is available";
+	r->ops = &ring_uring_ops;
+	if ((err = uring_probe(o)) == 0 && (err = r->ops->init(r, o)) == 0) {
+		*ret_why = o->backend == RING_URING ? "as configured" :
+		    "io_uring is available";
 		return 0;
 	}
-	*ret_why = err == -EPERM ? "io_uring is forbidden (seccomp or "
-	    "kernel.io_uring_disabled)" : err == -ENOSYS ?
-	    "the kernel has no io_uring" : err == -ENOMEM ?
-	    "no memory for io_uring" : "the kernel's io_uring is too old";
-	return ring_try(r, RING_EPOLL, o);
+	*ret_why = uring_why_not(err);
+	if (o->backend == RING_URING)
+		return err;
+	r->ops = &ring_epoll_ops;
+	return r->ops->init(r, o);
 }
 
 int
@@ -95,19 +127,22 @@ ring_new(const struct ring_options *o, struct ring **ret, const char **ret_why)
 
 	if (r == NULL)
 		return -ENOMEM;
-	r->run_tail = &r->run_head;
+	r->queue_tail = &r->queue_head;
+	r->starved_tail = &r->starved;
 	r->max_slots = o->max_socks;
 	r->now = clock_mono();
-	r->wheel.tick = r->now / TIMER_TICK;
-	iobuf_pool_init(r, o);
+	*ret_why = "no memory";
 	if ((r->slots = calloc(o->max_socks, sizeof(*r->slots))) == NULL)
 		err = -ENOMEM;
-	else if ((err = fiber_pool_init(r, o->max_fibers)) == 0 &&
+	else if ((err = iobuf_pool_init(r, o)) == 0 &&
+	    (err = fiber_pool_init(r, o->max_fibers)) == 0 &&
 	    (err = ring_choose(r, o, ret_why)) == 0) {
+		r->wheel.tick = r->now / TIMER_TICK;
 		*ret = r;
 		return 0;
 	}
 	fiber_pool_fini(r);
+	iobuf_pool_fini(r);
 	free(r->slots);
 	free(r);
 	return err;
@@ -122,7 +157,17 @@ ring_free(struct ring *r)
 	if (r == NULL)
 		return;
 	assert(r->fibers.stats.in_use == 0);
+	for (uint32_t i = 0; i < r->nslots; i++) {
+		r->slots[i]->fiber = NULL;
+		r->slots[i]->notify = NULL;
+	}
+	for (a = r->acceptors; a != NULL; a = a->next)
+		a->stopped = true;
+	/* Ends what is in flight and waits for it: memory is freed below. */
 	r->ops->fini(r);
+	for (uint32_t i = 0; i < r->nslots; i++)
+		if (r->slots[i]->fd >= 0)
+			r->ops->close(r, r->slots[i]->fd);
 	while ((a = r->acceptors) != NULL) {
 		r->acceptors = a->next;
 		free(a);
@@ -131,12 +176,8 @@ ring_free(struct ring *r)
 		r->watches = w->next;
 		free(w);
 	}
-	for (uint32_t i = 0; i < r->nslots; i++) {
-		if (r->slots[i]->fd >= 0)
-			close(r->slots[i]->fd);
-		iobuf_put(r, r->slots[i]->rx_buf);
+	for (uint32_t i = 0; i < r->nslots; i += SLOTS_PER_CHUNK)
 		free(r->slots[i]);
-	}
 	free(r->slots);
 	iobuf_pool_fini(r);
 	fiber_pool_fini(r);
@@ -159,156 +200,47 @@ void
 ring_stats(const struct ring *r, struct ring_stats *ret)
 {
 	*ret = r->stats;
-	ret->small_used = r->bufs.used[0];
-	ret->large_used = r->bufs.used[1];
+	ret->small_used = r->bufs[0].used;
+	ret->large_used = r->bufs[1].used;
 }
 
-/* ---- The turn ---------------------------------------------------------- */
+/* ---- Slots ----------------------------------------------------------------- */
 
-static void
-deliver_queue(struct ring *r)
+/* Chunks are never moved or freed: pointers to sockets stay good. */
+static bool
+slots_grow(struct ring *r)
 {
-	/* Delivery may queue more; those wait for the next turn. */
-	unsigned n = r->queue_n;
-	struct sock *batch[ARRAY_SIZE(r->queue)];
+	uint32_t left = r->max_slots - r->nslots;
+	uint32_t n = left < SLOTS_PER_CHUNK ? left : SLOTS_PER_CHUNK;
+	struct sock *chunk;
 
-	memcpy(batch, r->queue, n * sizeof(batch[0]));
-	r->queue_n = 0;
-	for (unsigned i = 0; i < n; i++) {
-		struct sock *s = batch[i];
-
-		if (s == NULL)
-			continue;
-		s->flags &= (uint8_t)~SOCK_QUEUED;
-		if (s->fiber != NULL)
-			fiber_wake(s->fiber);
-		else if (s->notify != NULL)
-			s->notify(s);
+	if (n == 0 || (chunk = calloc(n, sizeof(*chunk))) == NULL)
+		return false;
+	for (uint32_t i = n; i-- > 0;) {
+		chunk[i].fd = -1;
+		chunk[i].slot = r->nslots + i;
+		chunk[i].gen = 1;
+		chunk[i].next = r->free_socks;
+		r->free_socks = &chunk[i];
+		r->slots[r->nslots + i] = &chunk[i];
 	}
-}
-
-static void
-run_fibers(struct ring *r)
-{
-	struct fiber *f;
-
-	for (unsigned i = 0; i < FIBERS_PER_TURN; i++) {
-		if ((f = r->run_head) == NULL)
-			break;
-		if ((r->run_head = f->next) == NULL)
-			r->run_tail = &r->run_head;
-		fiber_run(f);
-	}
-}
-
-void
-sock_starve(struct sock *s)
-{
-	if (!(s->flags & SOCK_STARVED)) {
-		s->flags |= SOCK_STARVED;
-		s->ring->starved++;
-		s->ring->stats.enobufs++;
-	}
-}
-
-/*
- * Buffers come back only through work of this process, so looking once a turn
- * misses nothing. The scan is long, but starving is rare.
- */
-static void
-feed_starved(struct ring *r)
-{
-	if (r->starved == 0 || !r->ops->refill(r))
-		return;
-	for (uint32_t i = 0; i < r->nslots && r->starved > 0; i++) {
-		struct sock *s = r->slots[i];
-
-		if (!(s->flags & SOCK_STARVED))
-			continue;
-		s->flags &= (uint8_t)~SOCK_STARVED;
-		r->starved--;
-		if (s->rx == SOCK_RX_ARMED)
-			r->ops->feed(s);
-	}
-}
-
-int
-ring_turn(struct ring *r, nsec_t until)
-{
-	nsec_t next = wheel_next(r), wait = 0;
-	int err;
-
-	if (r->run_head == NULL && r->queue_n == 0) {
-		if (next > until)
-			next = until;
-		wait = next == NSEC_NEVER ? NSEC_NEVER : next - r->now;
-		if (wait < 0)
-			wait = 0;
-	}
-	err = r->ops->wait(r, wait);
-	r->stats.turns++;
-	r->now = clock_mono();
-	deliver_queue(r);
-	wheel_advance(r);
-	run_fibers(r);
-	feed_starved(r);
-	return err < 0 ? err : r->fatal;
-}
-
-/* ---- Sockets ---------------------------------------------------------------- */
-
-static struct sock *
-slot_take(struct ring *r)
-{
-	struct sock *s = r->free_socks;
-
-	if (s != NULL) {
-		r->free_socks = s->tx_state;
-		return s;
-	}
-	if (r->nslots == r->max_slots ||
-	    (s = calloc(1, sizeof(*s))) == NULL)
-		return NULL;
-	s->slot = r->nslots;
-	s->gen = 1;
-	r->slots[r->nslots++] = s;
-	return s;
-}
-
-static void
-slot_give(struct sock *s)
-{
-	struct ring *r = s->ring;
-
-	if (s->flags & SOCK_QUEUED)
-		for (unsigned i = 0; i < r->queue_n; i++)
-			if (r->queue[i] == s)
-				r->queue[i] = NULL;
-	if (s->flags & SOCK_STARVED)
-		r->starved--;
-	if (s->rx_buf != NULL)
-		iobuf_put(r, s->rx_buf);
-	*s = (struct sock){ .ring = r, .fd = -1, .slot = s->slot,
-	    .gen = (s->gen + 1) & 0xffffff, .tx_state = r->free_socks };
-	r->free_socks = s;
-	r->stats.socks--;
+	r->nslots += n;
+	return true;
 }
 
 struct sock *
 sock_new(struct ring *r, int fd)
 {
-	struct sock *s = slot_take(r);
+	struct sock *s;
 
-	if (s == NULL)
+	if (r->free_socks == NULL && !slots_grow(r))
 		return NULL;
+	s = r->free_socks;
+	r->free_socks = s->next;
 	*s = (struct sock){ .ring = r, .fd = fd, .slot = s->slot,
 	    .gen = s->gen };
 	r->stats.socks++;
-	if (r->ops->sock_add(s) < 0) {
-		s->fd = -1;
-		slot_give(s);
-		return NULL;
-	}
+	r->ops->sock_add(s);
 	return s;
 }
 
@@ -325,34 +257,38 @@ sock_by_slot(struct ring *r, uint32_t slot, uint32_t gen)
 	return s;
 }
 
-/*
- * Queued and delivered in the next turn, so that starting an operation never
- * calls back into its caller; a fiber is woken at once, which only marks it.
- */
-void
-sock_event(struct sock *s)
+static void
+starve_end(struct sock *s)
 {
 	struct ring *r = s->ring;
 
-	if (s->flags & SOCK_CLOSING)
+	if (!(s->flags & SOCK_STARVED))
 		return;
-	if (s->fiber != NULL) {
-		fiber_wake(s->fiber);
-		return;
-	}
-	if (s->notify == NULL || (s->flags & SOCK_QUEUED))
-		return;
-	if (r->queue_n == ARRAY_SIZE(r->queue))
-		deliver_queue(r);
-	s->flags |= SOCK_QUEUED;
-	r->queue[r->queue_n++] = s;
+	s->flags &= ~SOCK_STARVED;
+	if ((*s->starve_prev = s->starve_next) != NULL)
+		s->starve_next->starve_prev = s->starve_prev;
+	else
+		r->starved_tail = s->starve_prev;
 }
 
+/* The generation ends here; a socket that is queued is freed when it is met. */
 static void
 sock_finish(struct sock *s)
 {
-	close(s->fd);
-	slot_give(s);
+	struct ring *r = s->ring;
+
+	if (s->fd >= 0) {
+		r->ops->close(r, s->fd);
+		s->fd = -1;
+		s->gen = (s->gen + 1) & GEN_MASK;
+		iobuf_put(r, s->rx_buf);
+		s->rx_buf = NULL;
+	}
+	if (s->flags & SOCK_QUEUED)
+		return;
+	s->next = r->free_socks;
+	r->free_socks = s;
+	r->stats.socks--;
 }
 
 void
@@ -363,6 +299,145 @@ sock_op_done(struct sock *s)
 	if ((s->flags & SOCK_CLOSING) && s->inflight == 0)
 		sock_finish(s);
 }
+
+/* ---- Events ------------------------------------------------------------------ */
+
+/*
+ * A fiber is marked at once; a parked socket's function is called later from
+ * the loop, so that starting an operation never calls back into its caller.
+ */
+static void
+sock_event(struct sock *s)
+{
+	struct ring *r = s->ring;
+
+	if (s->fiber != NULL) {
+		fiber_wake(s->fiber);
+		return;
+	}
+	if (s->notify == NULL || (s->flags & SOCK_QUEUED))
+		return;
+	s->flags |= SOCK_QUEUED;
+	s->next = NULL;
+	*r->queue_tail = s;
+	r->queue_tail = &s->next;
+}
+
+void
+sock_rx_done(struct sock *s, int res, struct iobuf *b)
+{
+	/* A deadline of ours is what -ETIMEDOUT means above. */
+	s->rx_res = res == -ETIMEDOUT ? -ECONNRESET : res;
+	s->rx_buf = b;
+	s->rx = SOCK_RX_READY;
+	s->flags &= ~SOCK_RX_CANCEL;
+	if (!(s->flags & SOCK_CLOSING))
+		sock_event(s);
+}
+
+void
+sock_tx_done(struct sock *s, int res)
+{
+	s->tx_res = res == -ETIMEDOUT && !(s->flags & SOCK_CONNECTING) ?
+	    -ECONNRESET : res;
+	s->tx = SOCK_TX_DONE;
+	s->flags &= ~(SOCK_CONNECTING | SOCK_TX_CANCEL);
+	if (!(s->flags & SOCK_CLOSING))
+		sock_event(s);
+}
+
+bool
+sock_tx_advance(struct sock *s, size_t n)
+{
+	s->tx_sent += n;
+	while (s->tx_n > 0 && n >= s->tx_iov->iov_len) {
+		n -= s->tx_iov->iov_len;
+		s->tx_iov++;
+		s->tx_n--;
+	}
+	if (s->tx_n == 0)
+		return false;
+	s->tx_iov->iov_base = (char *)s->tx_iov->iov_base + n;
+	s->tx_iov->iov_len -= n;
+	return true;
+}
+
+/* Those that are queued meanwhile wait for the next turn. */
+static void
+deliver_queue(struct ring *r)
+{
+	struct sock *s = r->queue_head, *next;
+
+	r->queue_head = NULL;
+	r->queue_tail = &r->queue_head;
+	for (; s != NULL; s = next) {
+		next = s->next;
+		s->flags &= ~SOCK_QUEUED;
+		if (s->fd < 0)
+			sock_finish(s);
+		else if (s->fiber != NULL)
+			fiber_wake(s->fiber);
+		else if (s->notify != NULL &&
+		    (s->rx == SOCK_RX_READY || s->tx == SOCK_TX_DONE))
+			s->notify(s);
+	}
+}
+
+void
+sock_starve(struct sock *s)
+{
+	struct ring *r = s->ring;
+
+	r->stats.enobufs++;
+	s->flags |= SOCK_STARVED;
+	s->starve_next = NULL;
+	s->starve_prev = r->starved_tail;
+	*r->starved_tail = s;
+	r->starved_tail = &s->starve_next;
+}
+
+/*
+ * First come, first served, no more than there are buffers (S-111). Buffers
+ * come back only through work of this process, so that looking once a turn
+ * misses nothing.
+ */
+static void
+feed_starved(struct ring *r)
+{
+	unsigned n = r->starved != NULL ? r->ops->room(r) : 0;
+
+	for (; n > 0 && r->starved != NULL; n--) {
+		struct sock *s = r->starved;
+
+		starve_end(s);
+		r->ops->recv(s, true);
+	}
+}
+
+int
+ring_turn(struct ring *r, nsec_t until)
+{
+	nsec_t next = wheel_next(r), wait = 0;
+	int err;
+
+	if (r->run_head == NULL && r->later_head == NULL &&
+	    r->queue_head == NULL &&
+	    (r->starved == NULL || iobuf_small_left(r) == 0)) {
+		if (next > until)
+			next = until;
+		wait = next == NSEC_NEVER ? NSEC_NEVER :
+		    next > r->now ? next - r->now : 0;
+	}
+	err = r->ops->wait(r, wait);
+	r->stats.turns++;
+	deliver_queue(r);
+	wheel_advance(r);
+	fiber_run_all(r);
+	feed_starved(r);
+	return err < 0 ? err : r->fatal;
+}
+
+/* ---- Operations ---------------------------------------------------------------- */
 
 void
 sock_recv_start(struct sock *s, bool idle)
@@ -379,21 +454,22 @@ void
 sock_recv_into_start(struct sock *s, void *p, size_t n)
 {
 	assert(s->rx == SOCK_RX_IDLE && n > 0);
+	assert(!(s->flags & SOCK_CLOSING));
 	s->rx = SOCK_RX_ARMED;
-	s->flags &= (uint8_t)~SOCK_RX_POOL;
-	s->ring->ops->recv_into(s, p, n);
+	s->flags &= ~SOCK_RX_POOL;
+	s->into = p;
+	s->into_n = n < INT32_MAX ? n : INT32_MAX;
+	s->ring->ops->recv(s, false);
 }
 
 int
 sock_recv_take(struct sock *s, struct iobuf **ret_buf)
 {
-	int res = s->rx_res;
-
 	assert(s->rx == SOCK_RX_READY);
 	*ret_buf = s->rx_buf;
 	s->rx_buf = NULL;
 	s->rx = SOCK_RX_IDLE;
-	return res;
+	return s->rx_res;
 }
 
 void
@@ -401,13 +477,19 @@ sock_send_start(struct sock *s, struct iovec *iov, unsigned n)
 {
 	assert(s->tx == SOCK_TX_IDLE && !(s->flags & SOCK_CLOSING));
 	s->tx = SOCK_TX_BUSY;
-	s->ring->ops->send(s, iov, n);
+	s->tx_iov = iov;
+	s->tx_n = n;
+	s->tx_sent = 0;
+	if (sock_tx_advance(s, 0))	/* empty pieces at the start */
+		s->ring->ops->send(s);
+	else
+		sock_tx_done(s, 0);
 }
 
 void
 sock_connect_start(struct sock *s, const struct sockaddr *sa, socklen_t len)
 {
-	assert(s->tx == SOCK_TX_IDLE);
+	assert(s->tx == SOCK_TX_IDLE && !(s->flags & SOCK_CLOSING));
 	s->tx = SOCK_TX_BUSY;
 	s->flags |= SOCK_CONNECTING;
 	s->ring->ops->connect(s, sa, len);
@@ -418,7 +500,6 @@ sock_send_take(struct sock *s)
 {
 	assert(s->tx == SOCK_TX_DONE);
 	s->tx = SOCK_TX_IDLE;
-	s->flags &= (uint8_t)~SOCK_CONNECTING;
 	return s->tx_res;
 }
 
@@ -430,127 +511,223 @@ sock_hold(struct sock *s, struct fiber *f)
 		sock_event(s);
 }
 
-/* The fiber that waits holds the socket, at least for this wait. */
+/* Asks for the receive's end; it may end with bytes all the same. */
 static void
-hold_for(struct fiber *f, struct sock *s)
+cancel_rx(struct sock *s)
 {
-	if (s->fiber != f)
+	if (s->rx != SOCK_RX_ARMED || (s->flags & SOCK_RX_CANCEL))
+		return;
+	if (s->flags & SOCK_STARVED) {
+		starve_end(s);
+		sock_rx_done(s, -ECANCELED, NULL);
+		return;
+	}
+	s->flags |= SOCK_RX_CANCEL;
+	s->ring->ops->cancel_rx(s);
+}
+
+static void
+cancel_tx(struct sock *s)
+{
+	if (s->tx != SOCK_TX_BUSY || (s->flags & SOCK_TX_CANCEL))
+		return;
+	s->flags |= SOCK_TX_CANCEL;
+	s->ring->ops->cancel_tx(s);
+}
+
+/* ---- The same on a fiber --------------------------------------------------------- */
+
+/*
+ * The socket is the fiber's for this wait; its former holder has it again
+ * afterwards and hears of what it did not see.
+ */
+static int
+wait_begin(struct fiber *f, struct sock *s, struct fiber **ret_was)
+{
+	int r = fiber_verdict(f);
+
+	if (r == 0 && ++f->burst >= BURST)
+		r = fiber_yield(f);
+	*ret_was = s->fiber;
+	if (r == 0)
 		s->fiber = f;
+	return r;
+}
+
+static void
+wait_end(struct fiber *f, struct sock *s, struct fiber *was)
+{
+	if (was != f)
+		sock_hold(s, was);
 }
 
 int
 sock_recv(struct fiber *f, struct sock *s, struct iobuf **ret_buf)
 {
-	int r;
+	struct fiber *was;
+	int r = wait_begin(f, s, &was);
 
 	*ret_buf = NULL;
-	hold_for(f, s);
+	if (r < 0)
+		return r;
 	sock_recv_start(s, false);
-	while (s->rx != SOCK_RX_READY)
-		if ((r = fiber_wait(f)) < 0)
-			return r;	/* stays armed; no memory of ours in it */
-	return sock_recv_take(s, ret_buf);
+	/* Given up, it stays armed: no memory of the caller is in it. */
+	while (s->rx != SOCK_RX_READY && (r = fiber_wait(f)) == 0)
+		continue;
+	if (s->rx == SOCK_RX_READY)
+		r = sock_recv_take(s, ret_buf);
+	wait_end(f, s, was);
+	return r;
 }
 
 int
 sock_recv_into(struct fiber *f, struct sock *s, void *p, size_t n)
 {
+	struct fiber *was;
 	struct iobuf *none;
-	int r;
+	int r = wait_begin(f, s, &was), got;
 
-	hold_for(f, s);
+	if (r < 0)
+		return r;
 	sock_recv_into_start(s, p, n);
-	while (s->rx != SOCK_RX_READY)
-		if ((r = fiber_wait(f)) < 0) {
-			sock_quiesce(f, s);
-			return r;
-		}
-	return sock_recv_take(s, &none);
+	while (s->rx != SOCK_RX_READY && (r = fiber_wait(f)) == 0)
+		continue;
+	if (r < 0) {
+		cancel_rx(s);
+		while (s->rx != SOCK_RX_READY)
+			fiber_wait_quiet(f);
+	}
+	/* Bytes that came after all count more than being late. */
+	got = sock_recv_take(s, &none);
+	wait_end(f, s, was);
+	return got != -ECANCELED || r == 0 ? got : r;
 }
 
 static int
-sock_wait_tx(struct fiber *f, struct sock *s)
+wait_tx(struct fiber *f, struct sock *s)
 {
-	int r;
+	int r = 0, res;
 
-	while (s->tx != SOCK_TX_DONE)
-		if ((r = fiber_wait(f)) < 0) {
-			sock_quiesce(f, s);
-			return r;
-		}
-	return sock_send_take(s);
+	while (s->tx != SOCK_TX_DONE && (r = fiber_wait(f)) == 0)
+		continue;
+	if (r < 0) {
+		cancel_tx(s);
+		while (s->tx != SOCK_TX_DONE)
+			fiber_wait_quiet(f);
+	}
+	res = sock_send_take(s);
+	return res != -ECANCELED || r == 0 ? res : r;
 }
 
 int
 sock_send(struct fiber *f, struct sock *s, struct iovec *iov, unsigned n)
 {
-	hold_for(f, s);
+	struct fiber *was;
+	int r = wait_begin(f, s, &was);
+
+	if (r < 0)
+		return r;
 	sock_send_start(s, iov, n);
-	return sock_wait_tx(f, s);
+	r = wait_tx(f, s);
+	wait_end(f, s, was);
+	return r;
 }
 
 int
 sock_connect(struct fiber *f, struct sock *s, const struct sockaddr *sa,
     socklen_t len)
 {
-	hold_for(f, s);
+	struct fiber *was;
+	int r = wait_begin(f, s, &was);
+
+	if (r < 0)
+		return r;
 	sock_connect_start(s, sa, len);
-	return sock_wait_tx(f, s);
+	r = wait_tx(f, s);
+	wait_end(f, s, was);
+	return r;
 }
+
+/* ---- Ends -------------------------------------------------------------------------- */
 
 void
 sock_shutdown(struct sock *s)
 {
-	(void)shutdown(s->fd, SHUT_WR);	/* may be gone already: no matter */
+	s->ring->ops->shutdown(s);
 }
 
+/*
+ * The number of the descriptor stays taken until the kernel has let go of all
+ * operations that name it: a number that is free is the next accept's, and
+ * what was queued for the old connection would meet the new one (U-04).
+ */
 void
 sock_close(struct sock *s)
 {
+	assert(!(s->flags & SOCK_CLOSING));
 	assert(s->tx != SOCK_TX_BUSY);
 	assert(s->rx != SOCK_RX_ARMED || (s->flags & SOCK_RX_POOL));
 	s->fiber = NULL;
 	s->notify = NULL;
 	s->flags |= SOCK_CLOSING;
-	if (s->inflight == 0) {
+	cancel_rx(s);
+	if (s->inflight == 0)
 		sock_finish(s);
-		return;
-	}
-	/* The kernel holds a reference: FIN must not wait for it. */
-	(void)shutdown(s->fd, SHUT_RDWR);
-	s->ring->ops->cancel(s);
 }
 
 void
 sock_abort(struct sock *s)
 {
-	struct linger hard = { .l_onoff = 1, .l_linger = 0 };
-
-	(void)setsockopt(s->fd, SOL_SOCKET, SO_LINGER, &hard, sizeof(hard));
+	s->ring->ops->reset(s);
 	sock_close(s);
 }
 
 void
 sock_quiesce(struct fiber *f, struct sock *s)
 {
-	hold_for(f, s);
-	if (s->inflight > 0) {
-		(void)shutdown(s->fd, SHUT_RDWR);
-		s->ring->ops->cancel(s);
-	}
-	while (s->inflight > 0)
+	struct fiber *was = s->fiber;
+	struct iobuf *b;
+
+	s->fiber = f;
+	cancel_rx(s);
+	cancel_tx(s);
+	while (s->rx == SOCK_RX_ARMED || s->tx == SOCK_TX_BUSY)
 		fiber_wait_quiet(f);
-	s->tx = SOCK_TX_IDLE;
-	if (s->rx == SOCK_RX_ARMED)
-		s->rx = SOCK_RX_IDLE;
+	if (s->rx == SOCK_RX_READY) {
+		(void)sock_recv_take(s, &b);
+		iobuf_put(s->ring, b);
+	}
+	if (s->tx == SOCK_TX_DONE)
+		(void)sock_send_take(s);
+	s->fiber = was;
 }
 
-/* ---- Other descriptors ------------------------------------------------------- */
+/* ---- Other descriptors ------------------------------------------------------------- */
+
+struct acceptor *
+acceptor_by_id(struct ring *r, uint32_t id)
+{
+	struct acceptor *a = r->acceptors;
+
+	while (a != NULL && a->id != id)
+		a = a->next;
+	return a;
+}
+
+struct watch *
+watch_by_id(struct ring *r, uint32_t id)
+{
+	struct watch *w = r->watches;
+
+	while (w != NULL && w->id != id)
+		w = w->next;
+	return w;
+}
 
 static void
 on_accept_retry(struct timer *t)
 {
-	struct acceptor *a = (struct acceptor *)
+	struct acceptor *a = (struct acceptor *)(void *)
 	    ((char *)t - offsetof(struct acceptor, retry));
 
 	if (!a->stopped && !a->paused && !a->armed)
@@ -566,7 +743,7 @@ acceptor_start(struct ring *r, int fd, void (*fn)(void *arg, int fd_or_err),
 	if (a == NULL)
 		return NULL;
 	*a = (struct acceptor){ .ring = r, .fd = fd, .fn = fn, .arg = arg,
-	    .id = r->next_id++, .next = r->acceptors,
+	    .id = r->next_id++, .next = r->acceptors, .burst = 1,
 	    .retry = { .fn = on_accept_retry } };
 	r->acceptors = a;
 	r->ops->accept(a);
@@ -575,9 +752,11 @@ acceptor_start(struct ring *r, int fd, void (*fn)(void *arg, int fd_or_err),
 
 /* Starved of descriptors or memory: not again before 100 ms (S-107). */
 void
-acceptor_retry(struct acceptor *a)
+acceptor_result(struct acceptor *a, int fd_or_err)
 {
-	timer_set(a->ring, &a->retry, a->ring->now + 100 * NSEC_MSEC);
+	if (fd_or_err < 0 && !a->stopped)
+		timer_set(a->ring, &a->retry, a->ring->now + ACCEPT_RETRY_NS);
+	a->fn(a->arg, fd_or_err);
 }
 
 void
@@ -586,9 +765,9 @@ acceptor_pause(struct acceptor *a, bool pause)
 	if (a->paused == pause)
 		return;
 	a->paused = pause;
-	if (pause)
-		a->ring->ops->accept_stop(a);
-	else if (!a->armed)
+	if (pause && a->armed)
+		a->ring->ops->accept_pause(a);
+	else if (!pause && !a->armed && !timer_pending(&a->retry))
 		a->ring->ops->accept(a);
 }
 
@@ -598,7 +777,8 @@ acceptor_stop(struct acceptor *a)
 	struct acceptor **at = &a->ring->acceptors;
 
 	a->stopped = true;
-	a->ring->ops->accept_stop(a);
+	if (a->armed)
+		a->ring->ops->accept_stop(a);
 	timer_stop(a->ring, &a->retry);
 	while (*at != a)
 		at = &(*at)->next;
@@ -625,10 +805,10 @@ watch_stop(struct watch *w)
 {
 	struct watch **at = &w->ring->watches;
 
-	w->stopped = true;
-	w->ring->ops->watch_stop(w);
 	while (*at != w)
 		at = &(*at)->next;
 	*at = w->next;
+	if (w->armed)
+		w->ring->ops->watch_stop(w);
 	free(w);
 }

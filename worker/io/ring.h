@@ -75,7 +75,6 @@ struct sock {
 	uint32_t gen;
 	uint8_t rx;			/* enum sock_rx */
 	uint8_t tx;			/* enum sock_tx: also connect */
-	uint8_t flags;			/* private to the ring */
 	uint8_t inflight;		/* operations the kernel still holds */
 	int rx_res;			/* RX_READY: bytes, 0 end of file, -errno */
 	int tx_res;			/* TX_DONE: 0, or -errno */
@@ -83,10 +82,15 @@ struct sock {
 	struct fiber *fiber;		/* woken on events; NULL when parked */
 	void (*notify)(struct sock *s);	/* called on events while fiber is NULL */
 	void *arg;			/* the socket's user */
-	void *tx_state;			/* private: iovecs left to send */
-	void *into;			/* private: where a recv_into goes */
-	uint32_t tx_n;
-	uint32_t into_n;
+	uint64_t tx_sent;		/* bytes of the current or last send that left */
+	/* Private to the ring from here on. */
+	uint32_t flags;
+	uint32_t tx_n;			/* iovecs left to send */
+	struct iovec *tx_iov;
+	void *into;			/* where a recv_into goes */
+	size_t into_n;
+	struct sock *next;		/* queue of events, or free list */
+	struct sock *starve_next, **starve_prev;
 };
 
 /*
@@ -112,14 +116,22 @@ int	sock_recv_take(struct sock *s, struct iobuf **ret_buf);
 
 /*
  * Sends all bytes of the vector; the vector and the data stay untouched by
- * others until tx is DONE. sock_send_take() returns tx_res and makes it IDLE.
+ * others until tx is DONE (the ring itself advances the vector). tx_sent counts
+ * on while a large send is under way, so that progress can be told from a
+ * stall. sock_send_take() returns tx_res and makes it IDLE.
  */
 void	sock_send_start(struct sock *s, struct iovec *iov, unsigned n);
 void	sock_connect_start(struct sock *s, const struct sockaddr *sa,
 	    socklen_t len);
 int	sock_send_take(struct sock *s);
 
-/* The same on a fiber; they also return -ETIMEDOUT and -ECANCELED. */
+/*
+ * The same on a fiber, which holds the socket at least while it waits. They
+ * also return -ETIMEDOUT and -ECANCELED, at once when that is already so; the
+ * memory named is the caller's again then. sock_recv() leaves its receive
+ * armed in that case: the next one, or sock_close(), takes it up.
+ * After a send that failed the connection can only be closed.
+ */
 int	sock_recv(struct fiber *f, struct sock *s, struct iobuf **ret_buf);
 int	sock_recv_into(struct fiber *f, struct sock *s, void *p, size_t n);
 int	sock_send(struct fiber *f, struct sock *s, struct iovec *iov, unsigned n);
@@ -141,7 +153,10 @@ void	sock_shutdown(struct sock *s);
  * The pointer is invalid afterwards.
  */
 void	sock_close(struct sock *s);
-/* Ends what is in flight (the connection is unusable afterwards) and waits. */
+/*
+ * Takes back everything that is in flight and waits until it is; what was
+ * received meanwhile is dropped, so the connection can only be closed then.
+ */
 void	sock_quiesce(struct fiber *f, struct sock *s);
 /* Close with a reset instead of FIN. */
 void	sock_abort(struct sock *s);

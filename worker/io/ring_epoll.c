@@ -1,17 +1,20 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * The ring over epoll, for where io_uring is forbidden. Each socket is
- * registered once for its whole life, edge-triggered for both directions; what
- * is known of its readiness stands in its flags. A send is tried at once, a
- * receive only when an event or a full buffer says that bytes may be there, so
- * a proxied request costs two receives and two sends and nothing that fails.
+ * The ring over epoll, for where io_uring is forbidden. A socket is registered
+ * once, edge-triggered for both directions, when it first has to wait (a short
+ * connection may never); what is known of its readiness stands in its flags. A
+ * send is tried at once, a receive only while bytes may be there: after a
+ * receive that did not fill its buffer the socket is drained, and only an event
+ * says otherwise. So a proxied request costs two receives and two sends, none
+ * of which fails, and a share of an epoll_wait.
+ *
+ * The kernel never holds memory here: an operation is taken back at once.
  */
 #include "ring_impl.h"
 
-#include <assert.h>
 #include <errno.h>
+#include <limits.h>
 #include <stdlib.h>
-#include <string.h>
 #include <sys/epoll.h>
 #include <unistd.h>
 
@@ -42,13 +45,15 @@ static int
 ep_init(struct ring *r, const struct ring_options *o)
 {
 	struct epoll_state *e = calloc(1, sizeof(*e));
+	int err;
 
 	(void)o;
 	if (e == NULL)
 		return -ENOMEM;
 	if ((e->fd = epoll_create1(EPOLL_CLOEXEC)) < 0) {
+		err = -errno;
 		free(e);
-		return -errno;
+		return err;
 	}
 	r->backend = e;
 	return 0;
@@ -59,34 +64,48 @@ ep_fini(struct ring *r)
 {
 	close(state(r)->fd);
 	free(r->backend);
+	r->backend = NULL;
 }
 
 static int
-ep_sock_add(struct sock *s)
+watch_fd(struct ring *r, int op, int fd, uint32_t events, uint64_t data)
 {
-	struct epoll_event ev = {
-		.events = EPOLLIN | EPOLLOUT | EPOLLRDHUP | EPOLLET,
-		.data.u64 = tag(KIND_SOCK, s->gen, s->slot)
-	};
+	struct epoll_event ev = { .events = events, .data.u64 = data };
 
-	s->flags |= SOCK_WRITABLE;
-	return epoll_ctl(state(s->ring)->fd, EPOLL_CTL_ADD, s->fd, &ev) == 0 ?
-	    0 : -errno;
+	return epoll_ctl(state(r)->fd, op, fd, &ev) == 0 ? 0 : -errno;
 }
 
 static void
-rx_ready(struct sock *s, int res)
+ep_sock_add(struct sock *s)
 {
-	s->rx = SOCK_RX_READY;
-	s->rx_res = res;
-	sock_event(s);
+	s->flags |= SOCK_READABLE | SOCK_WRITABLE;
 }
 
 /*
- * Receives if something may be there. A short read means that the socket is
- * drained, unless the peer's end was seen: that is still to be read.
+ * From now on events come. Registering reports what is already there, so that
+ * nothing is lost between the try before and now. 0 or -errno.
  */
-static void
+static int
+sock_register(struct sock *s)
+{
+	int err;
+
+	if (s->flags & SOCK_ADDED)
+		return 0;
+	err = watch_fd(s->ring, EPOLL_CTL_ADD, s->fd, EPOLLIN | EPOLLOUT |
+	    EPOLLRDHUP | EPOLLET, tag(KIND_SOCK, s->gen, s->slot));
+	if (err == 0)
+		s->flags |= SOCK_ADDED;
+	return err;
+}
+
+/* ---- Receiving ---------------------------------------------------------- */
+
+/*
+ * -EAGAIN: nothing there. A short read means that the socket is drained, unless
+ * the peer's end was seen: that is still to be read.
+ */
+static int
 rx_try(struct sock *s, void *p, size_t n)
 {
 	ssize_t got;
@@ -94,162 +113,147 @@ rx_try(struct sock *s, void *p, size_t n)
 	do {
 		got = recv(s->fd, p, n, 0);
 	} while (got < 0 && errno == EINTR);
-	if (got < 0 && errno == EAGAIN) {
-		s->flags &= (uint8_t)~SOCK_READABLE;
-		return;
+	if (got < 0) {
+		if (errno == EAGAIN)
+			s->flags &= ~SOCK_READABLE;
+		return -errno;
 	}
 	if (got > 0 && (size_t)got < n && !(s->flags & SOCK_HUNGUP))
-		s->flags &= (uint8_t)~SOCK_READABLE;
-	s->inflight--;
-	rx_ready(s, got < 0 ? -errno : (int)got);
+		s->flags &= ~SOCK_READABLE;
+	return (int)got;
 }
 
 static void
-rx_try_pool(struct sock *s)
+rx_wait(struct sock *s)
 {
-	struct ring *r = s->ring;
-	struct iobuf *b = iobuf_get(r, IOBUF_SMALL);
+	int err = sock_register(s);
 
-	if (b == NULL) {
-		sock_starve(s);
-		return;
-	}
-	rx_try(s, b->data, b->cap);
-	if (s->rx == SOCK_RX_READY && s->rx_res > 0) {
-		b->tail = (uint32_t)s->rx_res;
-		s->rx_buf = b;
-	} else
-		iobuf_put(r, b);
+	if (err < 0)
+		sock_rx_done(s, err, NULL);
 }
 
 static void
 rx_go(struct sock *s)
 {
-	if (s->flags & SOCK_RX_POOL)
-		rx_try_pool(s);
+	struct ring *r = s->ring;
+	struct iobuf *b = NULL;
+	int got;
+
+	if (s->flags & SOCK_RX_POOL) {
+		if ((b = iobuf_get(r, IOBUF_SMALL)) == NULL) {
+			sock_starve(s);
+			return;
+		}
+		got = rx_try(s, b->data, b->cap);
+		if (got > 0)
+			b->tail = (uint32_t)got;
+		else {
+			iobuf_put(r, b);
+			b = NULL;
+		}
+	} else
+		got = rx_try(s, s->into, s->into_n);
+	if (got == -EAGAIN)
+		rx_wait(s);
 	else
-		rx_try(s, s->into, s->into_n);
+		sock_rx_done(s, got, b);
 }
 
 static void
 ep_recv(struct sock *s, bool idle)
 {
-	(void)idle;
-	s->inflight++;
-	if (s->flags & SOCK_READABLE)
-		rx_try_pool(s);
+	/* New and nothing expected: registering tells without a failing try. */
+	if (!(s->flags & SOCK_READABLE) || (idle && !(s->flags & SOCK_ADDED)))
+		rx_wait(s);
+	else
+		rx_go(s);
 }
 
 static void
-ep_recv_into(struct sock *s, void *p, size_t n)
+ep_cancel_rx(struct sock *s)
 {
-	s->inflight++;
-	s->into = p;
-	s->into_n = (uint32_t)n;
-	if (s->flags & SOCK_READABLE)
-		rx_try(s, p, n);
+	sock_rx_done(s, -ECANCELED, NULL);
 }
 
-static void
-tx_done(struct sock *s, int res)
+/* ---- Sending ------------------------------------------------------------- */
+
+static ssize_t
+tx_once(struct sock *s)
 {
-	s->tx = SOCK_TX_DONE;
-	s->tx_res = res;
-	s->inflight--;
-	sock_event(s);
+	struct msghdr msg = { .msg_iov = s->tx_iov,
+	    .msg_iovlen = s->tx_n < IOV_MAX ? s->tx_n : IOV_MAX };
+
+	if (s->tx_n == 1)
+		return send(s->fd, s->tx_iov->iov_base, s->tx_iov->iov_len,
+		    MSG_NOSIGNAL);
+	return sendmsg(s->fd, &msg, MSG_NOSIGNAL);
 }
 
-/* Sends on from tx_state/tx_n until done or the socket is full. */
+/* Sends on until done or the socket is full. */
 static void
-tx_try(struct sock *s)
+ep_send(struct sock *s)
 {
-	struct iovec *iov = s->tx_state;
+	bool more = true;
+	int err = 0;
 
-	while (s->tx_n > 0) {
-		struct msghdr msg = { .msg_iov = iov, .msg_iovlen = s->tx_n };
-		ssize_t sent = s->tx_n == 1 ?
-		    send(s->fd, iov->iov_base, iov->iov_len, MSG_NOSIGNAL) :
-		    sendmsg(s->fd, &msg, MSG_NOSIGNAL);
+	while (more && err == 0 && (s->flags & SOCK_WRITABLE)) {
+		ssize_t n = tx_once(s);
 
-		if (sent < 0 && errno == EINTR)
-			continue;
-		if (sent < 0 && errno == EAGAIN) {
-			s->flags &= (uint8_t)~SOCK_WRITABLE;
-			s->tx_state = iov;
-			return;
-		}
-		if (sent < 0) {
-			tx_done(s, -errno);
-			return;
-		}
-		while (s->tx_n > 0 && (size_t)sent >= iov->iov_len) {
-			sent -= (ssize_t)iov->iov_len;
-			iov++;
-			s->tx_n--;
-		}
-		if (s->tx_n > 0) {
-			iov->iov_base = (char *)iov->iov_base + sent;
-			iov->iov_len -= (size_t)sent;
-		}
+		if (n >= 0)
+			more = sock_tx_advance(s, (size_t)n);
+		else if (errno == EAGAIN)
+			s->flags &= ~SOCK_WRITABLE;
+		else if (errno != EINTR)
+			err = -errno;
 	}
-	tx_done(s, 0);
-}
-
-static void
-ep_send(struct sock *s, struct iovec *iov, unsigned n)
-{
-	s->inflight++;
-	s->tx_state = iov;
-	s->tx_n = n;
-	if (s->flags & SOCK_WRITABLE)
-		tx_try(s);
+	if (more && err == 0)
+		err = sock_register(s);
+	if (!more || err < 0)
+		sock_tx_done(s, err);
 }
 
 static void
 ep_connect(struct sock *s, const struct sockaddr *sa, socklen_t n)
 {
-	s->inflight++;
-	s->flags &= (uint8_t)~(SOCK_WRITABLE | SOCK_READABLE | SOCK_HUNGUP);
+	int err;
+
 	if (connect(s->fd, sa, n) == 0) {
-		s->flags |= SOCK_WRITABLE;
-		tx_done(s, 0);
-	} else if (errno != EINPROGRESS)
-		tx_done(s, -errno);
+		sock_tx_done(s, 0);
+		return;
+	}
+	if (errno != EINPROGRESS) {
+		sock_tx_done(s, -errno);
+		return;
+	}
+	s->flags &= ~(SOCK_READABLE | SOCK_WRITABLE);
+	if ((err = sock_register(s)) < 0)
+		sock_tx_done(s, err);
 }
 
 static void
-connect_check(struct sock *s)
+connect_check(struct sock *s, uint32_t events)
 {
 	int err = 0;
 	socklen_t n = sizeof(err);
 
 	if (getsockopt(s->fd, SOL_SOCKET, SO_ERROR, &err, &n) < 0)
 		err = errno;
-	tx_done(s, -err);
+	if (err == 0 && (events & (EPOLLERR | EPOLLHUP)))
+		err = ECONNRESET;
+	sock_tx_done(s, -err);
 }
 
 static void
-ep_cancel(struct sock *s)
+ep_cancel_tx(struct sock *s)
 {
-	/* Nothing is with the kernel: the caller's memory is free at once. */
-	if (s->flags & SOCK_CLOSING) {
-		while (s->inflight > 1)
-			s->inflight--;
-		sock_op_done(s);
-		return;
-	}
-	s->inflight = 0;
+	sock_tx_done(s, -ECANCELED);
 }
+
+/* ---- Events ------------------------------------------------------------------ */
 
 static void
 sock_ready(struct sock *s, uint32_t events)
 {
-	/* Registered before connect(2): a hang-up of nothing. */
-	if ((events & EPOLLHUP) && s->tx == SOCK_TX_IDLE &&
-	    s->rx == SOCK_RX_IDLE && !(events & EPOLLIN)) {
-		s->flags |= SOCK_READABLE | SOCK_HUNGUP;
-		return;
-	}
 	if (events & (EPOLLRDHUP | EPOLLHUP | EPOLLERR))
 		s->flags |= SOCK_READABLE | SOCK_HUNGUP;
 	if (events & EPOLLIN)
@@ -258,85 +262,107 @@ sock_ready(struct sock *s, uint32_t events)
 		s->flags |= SOCK_WRITABLE;
 		if (s->tx == SOCK_TX_BUSY) {
 			if (s->flags & SOCK_CONNECTING)
-				connect_check(s);
+				connect_check(s, events);
 			else
-				tx_try(s);
+				ep_send(s);
 		}
 	}
-	if (s->rx == SOCK_RX_ARMED && (s->flags & SOCK_READABLE))
+	if (s->rx == SOCK_RX_ARMED && (s->flags & SOCK_READABLE) &&
+	    !(s->flags & SOCK_STARVED))
 		rx_go(s);
 }
 
 static void
-accept_ready(struct acceptor *a)
+ep_shutdown(struct sock *s)
 {
-	uint32_t id = a->id;
-	struct ring *r = a->ring;
+	(void)shutdown(s->fd, SHUT_WR);	/* may be gone already: no matter */
+}
 
-	for (unsigned i = 0; i < ACCEPT_BURST; i++) {
+static void
+ep_reset(struct sock *s)
+{
+	struct linger hard = { .l_onoff = 1, .l_linger = 0 };
+
+	(void)setsockopt(s->fd, SOL_SOCKET, SO_LINGER, &hard, sizeof(hard));
+}
+
+static void
+ep_close(struct ring *r, int fd)
+{
+	(void)r;
+	close(fd);
+}
+
+/*
+ * Level-triggered: what is left comes again in the next turn, after others.
+ * How many are taken at once follows how many were there, so that a lone
+ * connection costs no accept that fails.
+ */
+static void
+accept_ready(struct ring *r, uint32_t id)
+{
+	struct acceptor *a = acceptor_by_id(r, id);
+
+	for (unsigned i = 0; a != NULL && a->armed && i < a->burst; i++) {
 		int fd = accept4(a->fd, NULL, NULL,
 		    SOCK_NONBLOCK | SOCK_CLOEXEC);
 
 		if (fd < 0 && (errno == EINTR || errno == ECONNABORTED))
 			continue;
-		if (fd < 0 && errno == EAGAIN)
-			return;
-		if (fd < 0) {
-			int err = errno;
-
-			r->ops->accept_stop(a);
-			acceptor_retry(a);
-			a->fn(a->arg, -err);
+		if (fd < 0 && errno == EAGAIN) {
+			a->burst = 1;
 			return;
 		}
-		a->fn(a->arg, fd);
-		/* The callback may have stopped it. */
-		for (a = r->acceptors; a != NULL && a->id != id;)
-			a = a->next;
-		if (a == NULL || a->paused)
+		if (fd < 0) {
+			int err = -errno;
+
+			r->ops->accept_pause(a);
+			acceptor_result(a, err);
 			return;
+		}
+		acceptor_result(a, fd);
+		/* The function may have stopped it. */
+		a = acceptor_by_id(r, id);
 	}
+	if (a != NULL && a->burst < ACCEPT_BURST)
+		a->burst *= 2;
 }
 
 static void
 ep_accept(struct acceptor *a)
 {
-	struct epoll_event ev = { .events = EPOLLIN,
-	    .data.u64 = tag(KIND_ACCEPT, 0, a->id) };
+	int err = watch_fd(a->ring, EPOLL_CTL_ADD, a->fd, EPOLLIN,
+	    tag(KIND_ACCEPT, 0, a->id));
 
-	a->armed = epoll_ctl(state(a->ring)->fd, EPOLL_CTL_ADD, a->fd,
-	    &ev) == 0;
+	a->armed = err == 0;
+	if (err < 0)
+		acceptor_result(a, err);
 }
 
 static void
-ep_accept_stop(struct acceptor *a)
+ep_accept_pause(struct acceptor *a)
 {
-	if (a->armed)
-		(void)epoll_ctl(state(a->ring)->fd, EPOLL_CTL_DEL, a->fd, NULL);
+	(void)watch_fd(a->ring, EPOLL_CTL_DEL, a->fd, 0, 0);
 	a->armed = false;
 }
 
 static void
 ep_watch(struct watch *w)
 {
-	struct epoll_event ev = { .events = EPOLLIN,
-	    .data.u64 = tag(KIND_WATCH, 0, w->id) };
-
-	w->armed = epoll_ctl(state(w->ring)->fd, EPOLL_CTL_ADD, w->fd,
-	    &ev) == 0;
+	w->armed = watch_fd(w->ring, EPOLL_CTL_ADD, w->fd, EPOLLIN,
+	    tag(KIND_WATCH, 0, w->id)) == 0;
 }
 
 static void
 ep_watch_stop(struct watch *w)
 {
-	if (w->armed)
-		(void)epoll_ctl(state(w->ring)->fd, EPOLL_CTL_DEL, w->fd, NULL);
+	(void)watch_fd(w->ring, EPOLL_CTL_DEL, w->fd, 0, 0);
 }
 
-static bool
-ep_refill(struct ring *r)
+static unsigned
+ep_room(struct ring *r)
 {
-	return r->bufs.used[0] < r->bufs.max[0];
+	return iobuf_small_left(r);
 }
 
 static void
@@ -344,24 +370,23 @@ dispatch(struct ring *r, const struct epoll_event *ev)
 {
 	uint64_t t = ev->data.u64;
 	uint32_t id = (uint32_t)t;
+	struct watch *w;
+	struct sock *s;
 
-	if (t >> 56 == KIND_SOCK) {
-		struct sock *s = sock_by_slot(r, id, (t >> 32) & 0xffffff);
-
-		if (s != NULL && !(s->flags & SOCK_CLOSING))
+	switch (t >> 56) {
+	case KIND_SOCK:
+		/* Closed by another event of the same batch: stale. */
+		s = sock_by_slot(r, id, (t >> 32) & 0xffffff);
+		if (s != NULL)
 			sock_ready(s, ev->events);
-	} else if (t >> 56 == KIND_ACCEPT) {
-		for (struct acceptor *a = r->acceptors; a != NULL; a = a->next)
-			if (a->id == id) {
-				accept_ready(a);
-				break;
-			}
-	} else {
-		for (struct watch *w = r->watches; w != NULL; w = w->next)
-			if (w->id == id) {
-				w->fn(w->arg);
-				break;
-			}
+		break;
+	case KIND_ACCEPT:
+		accept_ready(r, id);
+		break;
+	default:
+		if ((w = watch_by_id(r, id)) != NULL)
+			w->fn(w->arg);
+		break;
 	}
 }
 
@@ -390,14 +415,17 @@ const struct ring_ops ring_epoll_ops = {
 	.wait = ep_wait,
 	.sock_add = ep_sock_add,
 	.recv = ep_recv,
-	.recv_into = ep_recv_into,
 	.send = ep_send,
 	.connect = ep_connect,
-	.cancel = ep_cancel,
+	.cancel_rx = ep_cancel_rx,
+	.cancel_tx = ep_cancel_tx,
+	.shutdown = ep_shutdown,
+	.reset = ep_reset,
+	.close = ep_close,
 	.accept = ep_accept,
-	.accept_stop = ep_accept_stop,
+	.accept_pause = ep_accept_pause,
+	.accept_stop = ep_accept_pause,
 	.watch = ep_watch,
 	.watch_stop = ep_watch_stop,
-	.feed = rx_try_pool,
-	.refill = ep_refill,
+	.room = ep_room,
 };

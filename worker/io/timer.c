@@ -147,7 +147,7 @@ wheel_next(const struct ring *r)
 	return best < 0 ? NSEC_NEVER : (w->tick + best) * TIMER_TICK;
 }
 
-nsec_t
+void
 wheel_advance(struct ring *r)
 {
 	struct wheel *w = &r->wheel;
@@ -165,5 +165,4 @@ wheel_advance(struct ring *r)
 			w->tick = next / TIMER_TICK - 1;
 		wheel_tick(w);
 	}
-	return wheel_next(r);
 }
