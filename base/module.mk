@@ -9,4 +9,5 @@ libbase_a_SOURCES = \
 	base/clock.c base/clock.h \
 	base/hash.c base/hash.h \
 	base/log.c base/log.h \
+	base/regexp.c base/regexp.h \
 	base/str.c base/str.h
