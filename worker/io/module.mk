@@ -9,7 +9,8 @@ libio_a_SOURCES = \
 	worker/io/ring_epoll.c \
 	worker/io/ring_sim.c worker/io/ring_sim.h \
 	worker/io/ring_uring.c \
-	worker/io/stream.c worker/io/stream.h \
+	worker/io/stream.c worker/io/stream.h worker/io/stream_impl.h \
+	worker/io/stream_tls.c \
 	worker/io/timer.c worker/io/timer.h
 if FIBER_X86_64
 libio_a_SOURCES += worker/io/fiber_x86_64.S
@@ -17,7 +18,20 @@ else
 libio_a_SOURCES += worker/io/fiber_aarch64.S
 endif
 
+IO_TEST_CPPFLAGS = $(AM_CPPFLAGS) $(I_WORKER) -I$(srcdir)/tests/unit
+IO_TEST_LIBS = libio.a libbase.a $(URING_LIBS) $(CHECK_LIBS)
+
+UNIT_TESTS += tests/unit/test_fiber
+tests_unit_test_fiber_CPPFLAGS = $(IO_TEST_CPPFLAGS)
+tests_unit_test_fiber_SOURCES = tests/unit/test_fiber.c tests/unit/unit.h
+tests_unit_test_fiber_LDADD = $(IO_TEST_LIBS)
+
+UNIT_TESTS += tests/unit/test_timer
+tests_unit_test_timer_CPPFLAGS = $(IO_TEST_CPPFLAGS)
+tests_unit_test_timer_SOURCES = tests/unit/test_timer.c tests/unit/unit.h
+tests_unit_test_timer_LDADD = $(IO_TEST_LIBS)
+
 UNIT_TESTS += tests/unit/test_ring
-tests_unit_test_ring_CPPFLAGS = $(AM_CPPFLAGS) $(I_WORKER) -I$(srcdir)/tests/unit
+tests_unit_test_ring_CPPFLAGS = $(IO_TEST_CPPFLAGS)
 tests_unit_test_ring_SOURCES = tests/unit/test_ring.c tests/unit/unit.h
-tests_unit_test_ring_LDADD = libio.a libbase.a $(URING_LIBS) $(CHECK_LIBS)
+tests_unit_test_ring_LDADD = $(IO_TEST_LIBS)

@@ -634,6 +634,34 @@ sock_send(struct fiber *f, struct sock *s, struct iovec *iov, unsigned n)
 }
 
 int
+sock_send_gap(struct fiber *f, struct sock *s, struct iovec *iov, unsigned n,
+    nsec_t gap)
+{
+	nsec_t limit = fiber_get_deadline(f), until;
+	struct fiber *was;
+	uint64_t seen = 0;
+	int r = wait_begin(f, s, &was);
+
+	if (r < 0)
+		return r;
+	sock_send_start(s, iov, n);
+	while (s->tx != SOCK_TX_DONE) {
+		until = clock_add(s->ring->now, gap);
+		fiber_deadline(f, until < limit ? until : limit);
+		while (s->tx != SOCK_TX_DONE && (r = fiber_wait(f)) == 0)
+			continue;
+		if (r != -ETIMEDOUT || s->tx_sent == seen || until >= limit)
+			break;
+		seen = s->tx_sent;
+	}
+	/* Already late here: takes the memory back. */
+	r = wait_tx(f, s);
+	fiber_deadline(f, limit);
+	wait_end(f, s, was);
+	return r;
+}
+
+int
 sock_connect(struct fiber *f, struct sock *s, const struct sockaddr *sa,
     socklen_t len)
 {

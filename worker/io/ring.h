@@ -137,6 +137,12 @@ int	sock_recv_into(struct fiber *f, struct sock *s, void *p, size_t n);
 int	sock_send(struct fiber *f, struct sock *s, struct iovec *iov, unsigned n);
 int	sock_connect(struct fiber *f, struct sock *s, const struct sockaddr *sa,
 	    socklen_t len);
+/*
+ * Sends as sock_send(), but gives up (-ETIMEDOUT) only when `gap` went by
+ * without a byte leaving, or at the fiber's deadline.
+ */
+int	sock_send_gap(struct fiber *f, struct sock *s, struct iovec *iov,
+	    unsigned n, nsec_t gap);
 
 /*
  * Binds the socket's events to a fiber, or with NULL parks it. Changing hands

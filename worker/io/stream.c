@@ -10,7 +10,9 @@
  *
  * A flow is large while receives fill whole small buffers.
  */
-#include "stream.h"
+#include "stream_impl.h"
+
+#include "tls.h"
 
 #include <assert.h>
 #include <errno.h>
@@ -25,26 +27,29 @@ stream_init(struct stream *st, struct sock *s, struct tls_conn *tls)
 	*st = (struct stream){ .s = s, .tls = tls };
 }
 
-static void
-in_put(struct stream *st)
+void
+stream_drop(struct stream *st, struct iobuf **b)
 {
-	iobuf_put(st->s->ring, st->in);
-	st->in = NULL;
+	iobuf_put(st->s->ring, *b);
+	*b = NULL;
 }
 
 void
 stream_close(struct stream *st)
 {
-	in_put(st);
-	iobuf_put(st->s->ring, st->raw);
-	st->raw = NULL;
+	stream_drop(st, &st->in);
+	stream_drop(st, &st->raw);
+	stream_drop(st, &st->out);
+	tls_free(st->tls);
+	st->tls = NULL;
 	sock_close(st->s);
 	st->s = NULL;
 }
 
-/* Makes room for at least `need` bytes behind those unread. 0 or -ENOMEM. */
-static int
-in_reserve(struct stream *st, size_t need)
+/* ---- Receiving ---------------------------------------------------------- */
+
+int
+stream_reserve(struct stream *st, size_t need)
 {
 	struct ring *r = st->s->ring;
 	struct iobuf *old = st->in, *b;
@@ -69,15 +74,14 @@ in_reserve(struct stream *st, size_t need)
 	return 0;
 }
 
-/* The peer's side is over: 0 at its end, else the error. */
-static int
-rx_over(struct stream *st, int res)
+int
+stream_rx_over(struct stream *st, int res)
 {
 	if (res == 0) {
 		st->eof = true;
 		return 0;
 	}
-	/* -ETIMEDOUT and -ECANCELED come from the fiber, not from the peer. */
+	/* These come from the fiber or from us, not from the peer. */
 	if (res != -ETIMEDOUT && res != -ECANCELED && res != -ENOMEM)
 		st->truncated = true;
 	return res;
@@ -92,14 +96,14 @@ fill_picked(struct fiber *f, struct stream *st)
 	int n = sock_recv(f, st->s, &b), err;
 
 	if (n <= 0)
-		return rx_over(st, n);
+		return stream_rx_over(st, n);
 	st->flow = (size_t)n == b->cap;
 	if (iobuf_len(st->in) == 0) {
-		in_put(st);
+		stream_drop(st, &st->in);
 		st->in = b;
 		return n;
 	}
-	if ((err = in_reserve(st, (size_t)n)) == 0) {
+	if ((err = stream_reserve(st, (size_t)n)) == 0) {
 		memcpy(st->in->data + st->in->tail, b->data, (size_t)n);
 		st->in->tail += (uint32_t)n;
 	}
@@ -107,17 +111,16 @@ fill_picked(struct fiber *f, struct stream *st)
 	return err < 0 ? err : n;
 }
 
-/* Receives behind what is unread. */
-static int
-fill_behind(struct fiber *f, struct stream *st)
+int
+stream_receive_behind(struct fiber *f, struct stream *st, struct iobuf **at)
 {
-	struct iobuf *b = st->in;
+	struct iobuf *b = *at;
 	int n = sock_recv_into(f, st->s, b->data + b->tail, iobuf_room(b));
 
 	if (n <= 0) {
 		if (iobuf_len(b) == 0)
-			in_put(st);
-		return rx_over(st, n);
+			stream_drop(st, at);
+		return stream_rx_over(st, n);
 	}
 	b->tail += (uint32_t)n;
 	st->flow = n >= IOBUF_SMALL;
@@ -134,15 +137,15 @@ fill_plain(struct fiber *f, struct stream *st)
 		return fill_picked(f, st);
 	if (iobuf_len(st->in) > 0) {
 		if (iobuf_room(st->in) < ROOM_MIN &&
-		    in_reserve(st, IOBUF_SMALL) < 0)
+		    stream_reserve(st, IOBUF_SMALL) < 0)
 			return -ENOMEM;
-		return fill_behind(f, st);
+		return stream_receive_behind(f, st, &st->in);
 	}
 	if (st->flow) {
-		in_put(st);
+		stream_drop(st, &st->in);
 		st->in = iobuf_get(r, IOBUF_LARGE);
 		if (st->in != NULL)
-			return fill_behind(f, st);
+			return stream_receive_behind(f, st, &st->in);
 	}
 	return fill_picked(f, st);
 }
@@ -156,8 +159,8 @@ stream_fill(struct fiber *f, struct stream *st, size_t max)
 		return -EMSGSIZE;
 	if (st->eof)
 		return 0;
-	assert(st->tls == NULL);
-	if ((n = fill_plain(f, st)) > 0)
+	n = st->tls != NULL ? stream_tls_fill(f, st) : fill_plain(f, st);
+	if (n > 0)
 		st->bytes_in += (unsigned)n;
 	return n;
 }
@@ -165,12 +168,12 @@ stream_fill(struct fiber *f, struct stream *st, size_t max)
 void
 stream_consume(struct stream *st, size_t n)
 {
-	if (n == 0 && st->in == NULL)
+	if (st->in == NULL && n == 0)
 		return;
 	assert(n <= iobuf_len(st->in));
 	st->in->head += (uint32_t)n;
 	if (iobuf_len(st->in) == 0)
-		in_put(st);
+		stream_drop(st, &st->in);
 }
 
 struct iobuf *
@@ -198,6 +201,17 @@ stream_detach(struct stream *st, size_t consumed, int *ret_err)
 	return b;
 }
 
+/* ---- Sending --------------------------------------------------------------- */
+
+int
+stream_send_raw(struct fiber *f, struct stream *st, struct iovec *iov,
+    unsigned n)
+{
+	if (st->send_gap != 0)
+		return sock_send_gap(f, st->s, iov, n, st->send_gap);
+	return sock_send(f, st->s, iov, n);
+}
+
 int
 stream_send(struct fiber *f, struct stream *st, struct iovec *iov, unsigned n)
 {
@@ -208,11 +222,29 @@ stream_send(struct fiber *f, struct stream *st, struct iovec *iov, unsigned n)
 		total += iov[i].iov_len;
 	if (total == 0)
 		return 0;
-	assert(st->tls == NULL);
-	if ((err = sock_send(f, st->s, iov, n)) == 0)
+	err = st->tls != NULL ? stream_tls_send(f, st, iov, n, total) :
+	    stream_send_raw(f, st, iov, n);
+	if (err == 0)
 		st->bytes_out += total;
 	return err;
 }
+
+int
+stream_shutdown(struct fiber *f, struct stream *st)
+{
+	int err = st->tls != NULL ? stream_tls_close_notify(f, st) : 0;
+
+	sock_shutdown(st->s);
+	return err;
+}
+
+int
+stream_handshake(struct fiber *f, struct stream *st)
+{
+	return st->tls != NULL ? stream_tls_handshake(f, st) : 0;
+}
+
+/* ---- Looking without waiting ------------------------------------------------- */
 
 void
 stream_watch(struct stream *st)
@@ -224,17 +256,19 @@ stream_watch(struct stream *st)
 int
 stream_peek(struct stream *st)
 {
+	int r = 0;
+
 	if (iobuf_len(st->in) > 0)
+		return 1;
+	if (st->tls != NULL)
+		r = stream_tls_peek(st);
+	else if (st->s->rx == SOCK_RX_READY)
+		r = st->s->rx_res > 0 ? 1 : stream_rx_over(st, st->s->rx_res);
+	if (r > 0)
 		return 1;
 	if (st->truncated)
 		return -ECONNRESET;
-	if (st->eof)
-		return -EPIPE;
-	if (st->s->rx != SOCK_RX_READY)
-		return 0;
-	if (st->s->rx_res > 0)
-		return 1;
-	return st->s->rx_res == 0 ? -EPIPE : -ECONNRESET;
+	return st->eof ? -EPIPE : 0;
 }
 
 void
@@ -249,21 +283,6 @@ bool
 stream_has_unread(const struct stream *st)
 {
 	return iobuf_len(st->in) > 0 || iobuf_len(st->raw) > 0 ||
+	    (st->tls != NULL && tls_pending(st->tls) > 0) ||
 	    (st->s->rx == SOCK_RX_READY && st->s->rx_res > 0);
-}
-
-int
-stream_shutdown(struct fiber *f, struct stream *st)
-{
-	(void)f;	/* TLS waits for its last record */
-	sock_shutdown(st->s);
-	return 0;
-}
-
-int
-stream_handshake(struct fiber *f, struct stream *st)
-{
-	(void)f;
-	assert(st->tls == NULL);
-	return 0;
 }

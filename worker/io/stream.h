@@ -18,12 +18,17 @@ struct stream {
 	struct iobuf *raw;		/* TLS: records received, not yet opened */
 	bool eof;			/* the peer ended its side (TLS: close_notify) */
 	bool truncated;			/* TLS ended without close_notify, or a reset */
-	bool flow;			/* private: the last fill was a full buffer */
+	bool flow;			/* private: the last receive was a full buffer */
+	struct iobuf *out;		/* private: TLS: records still to be sent */
+	nsec_t send_gap;		/* 0, or a send fails after so long without progress */
 	uint64_t bytes_in, bytes_out;	/* in clear */
 };
 
 void	stream_init(struct stream *st, struct sock *s, struct tls_conn *tls);
-/* Gives buffers back, frees the TLS state, closes. No operation in flight. */
+/*
+ * Gives buffers back, frees the TLS state, closes; says nothing to a TLS peer.
+ * A receive may be armed, no other operation in flight.
+ */
 void	stream_close(struct stream *st);
 
 /*
@@ -60,10 +65,16 @@ int	stream_peek(struct stream *st);
 void	stream_park(struct stream *st);
 bool	stream_has_unread(const struct stream *st);
 
-/* TLS close_notify where it applies, then half-close. Waits for the send. */
+/*
+ * TLS close_notify where it applies, then half-close. Waits for the send; the
+ * half-close is done in any case.
+ */
 int	stream_shutdown(struct fiber *f, struct stream *st);
 
-/* Server and client handshakes; see tls.h for the reasons of failure. */
+/*
+ * Server and client handshakes; see tls.h for the reasons of failure. 0, at
+ * once for plain streams; -ECONNRESET when the peer left; else -errno.
+ */
 int	stream_handshake(struct fiber *f, struct stream *st);
 
 #endif
