@@ -21,7 +21,7 @@ enum {
 	DATA, DATA_CR, DATA_LF,
 	TRAILER, TRAILER_NAME, TRAILER_VALUE, TRAILER_LF,
 	END_LF,
-	DONE
+	DONE, BROKEN
 };
 
 void
@@ -206,7 +206,7 @@ int
 chunked_decode(struct chunked *c, struct str *in, struct str *ret_data,
     struct buf *trailers)
 {
-	while (c->state != DONE && in->n > 0) {
+	while (c->state < DONE && in->n > 0) {
 		bool keep = c->state >= TRAILER;
 
 		if (c->state == DATA) {
@@ -218,13 +218,15 @@ chunked_decode(struct chunked *c, struct str *in, struct str *ret_data,
 				c->state = DATA_CR;
 			return 1;
 		}
-		if (on_byte(c, (unsigned char)in->p[0]) < 0)
-			return -EBADMSG;
+		if (on_byte(c, (unsigned char)in->p[0]) < 0) {
+			c->state = BROKEN;
+			break;
+		}
 		if (keep && trailers != NULL)
 			buf_putc(trailers, in->p[0]);
 		*in = str_from(*in, 1);
 	}
-	return c->state == DONE ? 2 : 0;
+	return c->state == BROKEN ? -EBADMSG : c->state == DONE ? 2 : 0;
 }
 
 unsigned

@@ -14,3 +14,24 @@ libhttp_a_SOURCES = \
 	worker/http/h1_response.c \
 	worker/http/h1_write.c worker/http/h1_write.h \
 	worker/http/token.c worker/http/token.h
+
+H1_TEST_CPPFLAGS = $(AM_CPPFLAGS) $(I_WORKER) -I$(srcdir)/tests/unit
+H1_TEST_LDADD = libhttp.a libshm.a libbase.a
+UNIT_TESTS += tests/unit/test_h1_chunked tests/unit/test_h1_field \
+	tests/unit/test_h1_request tests/unit/test_h1_response \
+	tests/unit/test_h1_write
+tests_unit_test_h1_chunked_CPPFLAGS = $(H1_TEST_CPPFLAGS)
+tests_unit_test_h1_chunked_SOURCES = tests/unit/test_h1_chunked.c tests/unit/unit.h
+tests_unit_test_h1_chunked_LDADD = $(H1_TEST_LDADD) $(CHECK_LIBS)
+tests_unit_test_h1_field_CPPFLAGS = $(H1_TEST_CPPFLAGS)
+tests_unit_test_h1_field_SOURCES = tests/unit/test_h1_field.c tests/unit/unit.h
+tests_unit_test_h1_field_LDADD = $(H1_TEST_LDADD) $(CHECK_LIBS)
+tests_unit_test_h1_request_CPPFLAGS = $(H1_TEST_CPPFLAGS)
+tests_unit_test_h1_request_SOURCES = tests/unit/test_h1_request.c tests/unit/unit.h
+tests_unit_test_h1_request_LDADD = $(H1_TEST_LDADD) $(CHECK_LIBS)
+tests_unit_test_h1_response_CPPFLAGS = $(H1_TEST_CPPFLAGS)
+tests_unit_test_h1_response_SOURCES = tests/unit/test_h1_response.c tests/unit/unit.h
+tests_unit_test_h1_response_LDADD = $(H1_TEST_LDADD) $(CHECK_LIBS)
+tests_unit_test_h1_write_CPPFLAGS = $(H1_TEST_CPPFLAGS)
+tests_unit_test_h1_write_SOURCES = tests/unit/test_h1_write.c tests/unit/unit.h
+tests_unit_test_h1_write_LDADD = $(H1_TEST_LDADD) $(CHECK_LIBS)
