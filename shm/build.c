@@ -116,6 +116,12 @@ build_cstr(struct builder *b, const char *s)
 	return build_str(b, str_c(s));
 }
 
+struct str
+build_text(const struct builder *b, struct tstr s)
+{
+	return str_n(b->heap.p + s.off, s.n);
+}
+
 static void
 align(struct buf *b)
 {

@@ -26,6 +26,8 @@ void	build_free(struct builder *b);
 
 struct tstr build_str(struct builder *b, struct str s);
 struct tstr build_cstr(struct builder *b, const char *s);
+/* The bytes of a string that was built; valid until the next string or vector. */
+struct str build_text(const struct builder *b, struct tstr s);
 /* Copies n records of `size` bytes; alignment 8. */
 struct tvec build_vec(struct builder *b, const void *records, size_t n,
 	    size_t size);

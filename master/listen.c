@@ -1,0 +1,231 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* Listening sockets; see listen.h. */
+#include "listen.h"
+
+#include "addr.h"
+#include "alloc.h"
+
+#include <errno.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#define BACKLOG		4096	/* the kernel cuts it to net.core.somaxconn */
+#define KEEPALIVE_S	180	/* proxy.md 0.1: idle time before probes */
+
+static bool
+has_ipv6(void)
+{
+	int fd = socket(AF_INET6, SOCK_STREAM | SOCK_CLOEXEC, 0);
+
+	if (fd < 0)
+		return false;
+	(void)close(fd);
+	return true;
+}
+
+/* Cuts "/tcp" off; other words are refused. */
+static int
+cut_protocol(struct str *s, const char **ret_why)
+{
+	ptrdiff_t slash = str_rchr(*s, '/');
+
+	if (slash < 0)
+		return 0;
+	*ret_why = "UDP entry points are not supported yet";
+	if (str_caseeq(str_from(*s, (size_t)slash + 1), STR("udp")))
+		return -EINVAL;
+	*ret_why = "the protocol after '/' must be tcp";
+	if (!str_caseeq(str_from(*s, (size_t)slash + 1), STR("tcp")))
+		return -EINVAL;
+	*s = str_head(*s, (size_t)slash);
+	return 0;
+}
+
+int
+listen_parse(struct str address, struct sockaddr_storage *ret,
+    socklen_t *ret_len, const char **ret_why)
+{
+	struct addr a = { { 0 } };
+	ptrdiff_t colon;
+	struct str host, port;
+	uint64_t n;
+
+	if (cut_protocol(&address, ret_why) < 0)
+		return -EINVAL;
+	*ret_why = "an address is written [host]:port";
+	if ((colon = str_rchr(address, ':')) < 0)
+		return -EINVAL;
+	host = str_head(address, (size_t)colon);
+	port = str_from(address, (size_t)colon + 1);
+	*ret_why = "the port must be a number from 1 to 65535";
+	if (str_u64(port, &n) < 0 || n == 0 || n > 65535)
+		return -EINVAL;
+	if (host.n == 0) {
+		/* All of both families in one socket, where IPv6 exists. */
+		memset(ret, 0, sizeof(*ret));
+		if (has_ipv6()) {
+			struct sockaddr_in6 *s6 = (void *)ret;
+
+			s6->sin6_family = AF_INET6;
+			s6->sin6_port = htons((uint16_t)n);
+			*ret_len = sizeof(*s6);
+		} else {
+			struct sockaddr_in *s4 = (void *)ret;
+
+			s4->sin_family = AF_INET;
+			s4->sin_port = htons((uint16_t)n);
+			*ret_len = sizeof(*s4);
+		}
+		return 0;
+	}
+	if (host.n > 2 && host.p[0] == '[' && host.p[host.n - 1] == ']')
+		host = str_n(host.p + 1, host.n - 2);
+	if (str_caseeq(host, STR("localhost")))
+		host = STR("127.0.0.1");
+	*ret_why = "the host must be an IP address or localhost";
+	if (addr_parse(host, &a) < 0)
+		return -EINVAL;
+	*ret_len = addr_to_sockaddr(&a, (uint16_t)n, ret);
+	return 0;
+}
+
+/*
+ * Accepted sockets inherit TCP_NODELAY and keep-alive from the listener, which
+ * saves two calls per connection.
+ */
+static int
+open_socket(const struct sockaddr_storage *sa, socklen_t len, bool first)
+{
+	int one = 1, zero = 0, idle = KEEPALIVE_S, err;
+	int fd = socket(sa->ss_family,
+	    SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+
+	if (fd < 0)
+		return -errno;
+	if (setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof(one)) < 0 ||
+	    (!first && setsockopt(fd, SOL_SOCKET, SO_REUSEPORT, &one,
+	    sizeof(one)) < 0) ||
+	    setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof(one)) < 0 ||
+	    setsockopt(fd, SOL_SOCKET, SO_KEEPALIVE, &one, sizeof(one)) < 0 ||
+	    setsockopt(fd, IPPROTO_TCP, TCP_KEEPIDLE, &idle, sizeof(idle)) < 0)
+		goto fail;
+	if (sa->ss_family == AF_INET6 && setsockopt(fd, IPPROTO_IPV6,
+	    IPV6_V6ONLY, &zero, sizeof(zero)) < 0)
+		goto fail;
+	if (bind(fd, (const struct sockaddr *)sa, len) < 0)
+		goto fail;
+	if (first && setsockopt(fd, SOL_SOCKET, SO_REUSEPORT, &one,
+	    sizeof(one)) < 0)
+		goto fail;
+	if (listen(fd, BACKLOG) < 0)
+		goto fail;
+	return fd;
+fail:
+	err = -errno;
+	(void)close(fd);
+	return err;
+}
+
+static const char *
+hint(int err)
+{
+	switch (err) {
+	case -EACCES:
+		return " (ports below 1024 need root or CAP_NET_BIND_SERVICE)";
+	case -EADDRINUSE:
+		return " (another program, or another entry point, listens there)";
+	case -EADDRNOTAVAIL:
+		return " (this machine does not have the address)";
+	default:
+		return "";
+	}
+}
+
+static void
+listener_free(struct listener *l)
+{
+	for (unsigned i = 0; i < l->nfds; i++)
+		(void)close(l->fds[i]);
+	free(l->fds);
+	free(l->name);
+	free(l->address);
+	free(l);
+}
+
+struct listener *
+listen_find(const struct listeners *all, struct str name, struct str address)
+{
+	struct listener *l = all->first;
+
+	while (l != NULL && (!str_eq(str_c(l->name), name) ||
+	    !str_eq(str_c(l->address), address)))
+		l = l->next;
+	return l;
+}
+
+int
+listen_open(struct listeners *all, struct str name, struct str address,
+    struct listener **ret, char *err, size_t err_size)
+{
+	struct listener *l = listen_find(all, name, address), **tail;
+	struct sockaddr_storage sa;
+	const char *why;
+	socklen_t len;
+
+	*ret = l;
+	if (l != NULL)
+		return 0;
+	if (listen_parse(address, &sa, &len, &why) < 0 ||
+	    (why = "the name is too long", name.n > LISTEN_NAME_MAX)) {
+		snprintf(err, err_size, "entry point \"%.*s\": address "
+		    "\"%.*s\": %s", STR_ARG(name), STR_ARG(address), why);
+		return -EINVAL;
+	}
+	l = xcalloc(1, sizeof(*l));
+	l->fds = xcalloc(all->nworkers, sizeof(*l->fds));
+	l->name = xasprintf("%.*s", STR_ARG(name));
+	l->address = xasprintf("%.*s", STR_ARG(address));
+	l->port = ntohs(sa.ss_family == AF_INET6 ?
+	    ((struct sockaddr_in6 *)(void *)&sa)->sin6_port :
+	    ((struct sockaddr_in *)(void *)&sa)->sin_port);
+	while (l->nfds < all->nworkers) {
+		int fd = open_socket(&sa, len, l->nfds == 0);
+
+		if (fd < 0) {
+			snprintf(err, err_size, "entry point \"%s\": cannot "
+			    "listen on \"%s\": %s%s", l->name, l->address,
+			    strerror(-fd), hint(fd));
+			listener_free(l);
+			return fd;
+		}
+		l->fds[l->nfds++] = fd;
+	}
+	l->id = all->next_id++;
+	for (tail = &all->first; *tail != NULL;)
+		tail = &(*tail)->next;
+	*tail = l;
+	*ret = l;
+	return 0;
+}
+
+void
+listen_close(struct listeners *all, struct listener *l)
+{
+	struct listener **p = &all->first;
+
+	while (*p != NULL && *p != l)
+		p = &(*p)->next;
+	if (*p != NULL)
+		*p = l->next;
+	listener_free(l);
+}
+
+void
+listen_close_all(struct listeners *all)
+{
+	while (all->first != NULL)
+		listen_close(all, all->first);
+}

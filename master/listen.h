@@ -1,0 +1,60 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Listening sockets. The master binds all of them and keeps them for as long
+ * as the entry point is configured; workers get duplicates, so a dying worker
+ * never closes the last reference and its backlog survives (security 5.2).
+ *
+ * Each address has one SO_REUSEPORT socket per worker: the kernel spreads new
+ * connections, and a worker that is respawned takes over the queue of its
+ * slot. SO_REUSEPORT would also let a second akkod of the same user bind the
+ * same port in silence; so the first socket is bound without it.
+ */
+#ifndef LISTEN_H
+#define LISTEN_H
+
+#include "str.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/socket.h>
+
+#define LISTEN_NAME_MAX	119	/* bytes of an entry point's name: msg.h */
+
+struct listener {
+	uint32_t id;		/* unique for the life of the master */
+	char *name;		/* of the entry point */
+	char *address;		/* as configured */
+	int *fds;		/* one per worker */
+	unsigned nfds;
+	uint16_t port;
+	bool wanted;		/* by the newest configuration */
+	struct listener *next;
+};
+
+struct listeners {
+	struct listener *first;
+	unsigned nworkers;
+	uint32_t next_id;
+};
+
+/*
+ * Reads "[host]:port[/tcp]"; the host is an address, "localhost" or nothing
+ * (every address, IPv6 and IPv4). 0, or -EINVAL with static text.
+ */
+int	listen_parse(struct str address, struct sockaddr_storage *ret,
+	    socklen_t *ret_len, const char **ret_why);
+
+/*
+ * Opens the sockets of one entry point and links it in. The same name and
+ * address again is found, not opened. 0 or -errno with a message in err.
+ */
+int	listen_open(struct listeners *all, struct str name, struct str address,
+	    struct listener **ret, char *err, size_t err_size);
+struct listener *listen_find(const struct listeners *all, struct str name,
+	    struct str address);
+/* Closes and unlinks one. */
+void	listen_close(struct listeners *all, struct listener *l);
+void	listen_close_all(struct listeners *all);
+
+#endif

@@ -1,0 +1,39 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * The runtime directory: pid file and control socket. Whoever holds the lock on
+ * the pid file is the akkod of this directory; files that a dead one left
+ * behind are taken over, since the lock died with it.
+ */
+#ifndef RUNTIME_H
+#define RUNTIME_H
+
+#include <stddef.h>
+
+struct runtime {
+	char *dir;
+	char *pid_path;
+	char *socket_path;
+	int pid_fd;		/* holds the lock; -1 */
+	int socket_fd;		/* listens; -1 */
+};
+
+#define RUNTIME_INIT	{ .pid_fd = -1, .socket_fd = -1 }
+
+/*
+ * Takes the directory (made when missing, 0755), writes the pid and opens the
+ * control socket (0600). 0, or -errno with a message in err: -EBUSY when
+ * another akkod runs there.
+ */
+int	runtime_claim(struct runtime *r, const char *dir, char *err,
+	    size_t err_size);
+/* Removes socket and pid file and gives the lock up. */
+void	runtime_release(struct runtime *r);
+/* Frees without touching the files: for a forked child. */
+void	runtime_forget(struct runtime *r);
+
+/* The pid of the akkod that runs there, 0 when none does. */
+int	runtime_pid(const char *dir);
+/* Connects to the control socket; a descriptor or -errno. May wait. */
+int	runtime_connect(const char *dir);
+
+#endif
