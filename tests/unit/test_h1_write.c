@@ -48,6 +48,11 @@ START_TEST(test_request)	/* 1.6 */
 	ck_assert_int_eq(fields_add(&fs, STR("Gone"), STR("2")), 0);
 	ck_assert_int_eq(fields_add(&fs, STR("Empty"), STR("")), 0);
 	ck_assert_int_eq(fields_add_id(&fs, FIELD_XFF, STR("1.2.3.4")), 0);
+	/* N-02, N-03: never a second one. */
+	ck_assert_int_eq(fields_add(&fs, STR("Host"), STR("b")), 0);
+	ck_assert_int_eq(fields_add(&fs, STR("content-length"), STR("1")), 0);
+	ck_assert_int_eq(fields_add(&fs, STR("Transfer-Encoding"), STR("x")),
+	    0);
 	fields_remove_name(&fs, STR("gone"));
 	out = write_request(&q, &n);
 	ck_assert_str_eq(out, "POST /a%2F?b=c HTTP/1.1\r\nHost: x.test:81\r\n"

@@ -33,12 +33,24 @@ put_u64(struct out *o, uint64_t v)
 	put(o, str_n(text + at, sizeof(text) - at));
 }
 
+/*
+ * Framing is written from the model alone: a field of that name, which some
+ * middleware may have been told to set, would be a second one (N-02).
+ */
+static inline bool
+is_framing(const struct field *f)
+{
+	return f->id == FIELD_CONTENT_LENGTH || f->id == FIELD_TRANSFER_ENCODING;
+}
+
 static void
-put_fields(struct out *o, const struct fields *fs)
+put_fields(struct out *o, const struct fields *fs, bool request)
 {
 	char *p = o->p != NULL ? o->p + o->n : NULL;
 
 	FIELDS_EACH(fs, f) {
+		if (is_framing(f) || (request && f->id == FIELD_HOST))
+			continue;
 		o->n += (size_t)f->name_n + f->value_n + 4;
 		if (p == NULL)
 			continue;
@@ -80,7 +92,7 @@ walk_request(const struct h1_out_request *q, char *p)
 	put(&o, STR(" HTTP/1.1\r\nHost: "));
 	put(&o, q->host);
 	put(&o, STR("\r\n"));
-	put_fields(&o, q->fields);
+	put_fields(&o, q->fields, true);
 	if (q->te_trailers)
 		put(&o, STR("Te: trailers\r\n"));
 	put_framing(&o, q->framing == H1_CHUNKED, q->framing == H1_LENGTH ||
@@ -196,7 +208,7 @@ walk_response(const struct h1_out_response *a, char *p)
 	struct out o = { p, 0 };
 
 	put_status_line(&o, a);
-	put_fields(&o, a->fields);
+	put_fields(&o, a->fields, false);
 	if (a->date != NULL) {
 		put(&o, STR("Date: "));
 		put(&o, (struct str){ a->date, 29 });
@@ -230,7 +242,7 @@ walk_trailers(const struct fields *fs, char *p)
 {
 	struct out o = { p, 0 };
 
-	put_fields(&o, fs);
+	put_fields(&o, fs, false);
 	put(&o, STR("\r\n"));
 	return o.n;
 }

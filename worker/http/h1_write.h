@@ -14,7 +14,7 @@ struct h1_out_request {
 	struct str method;
 	struct str path, query;
 	struct str host;		/* empty: an empty Host line */
-	const struct fields *fields;	/* end-to-end and owned ones */
+	const struct fields *fields;	/* written but Host and framing ones */
 	uint64_t length;
 	uint8_t framing;		/* H1_NONE, H1_LENGTH, H1_CHUNKED */
 	bool has_query;
@@ -24,7 +24,7 @@ struct h1_out_request {
 
 struct h1_out_response {
 	unsigned status;
-	const struct fields *fields;
+	const struct fields *fields;	/* written but framing ones */
 	uint64_t length;		/* written when has_length */
 	const char *date;		/* 29 bytes, NULL: none */
 	struct str phrase;		/* empty: the status's own */

@@ -35,3 +35,24 @@ tests_unit_test_h1_response_LDADD = $(H1_TEST_LDADD) $(CHECK_LIBS)
 tests_unit_test_h1_write_CPPFLAGS = $(H1_TEST_CPPFLAGS)
 tests_unit_test_h1_write_SOURCES = tests/unit/test_h1_write.c tests/unit/unit.h
 tests_unit_test_h1_write_LDADD = $(H1_TEST_LDADD) $(CHECK_LIBS)
+
+FUZZ_TARGETS += tests/fuzz/fuzz_chunked tests/fuzz/fuzz_h1_request \
+	tests/fuzz/fuzz_h1_response tests/fuzz/fuzz_h1_serialize
+EXTRA_DIST += tests/fuzz/corpus/chunked tests/fuzz/corpus/h1_request \
+	tests/fuzz/corpus/h1_response tests/fuzz/corpus/h1_serialize
+tests_fuzz_fuzz_chunked_CPPFLAGS = $(AM_CPPFLAGS) $(I_WORKER)
+tests_fuzz_fuzz_chunked_SOURCES = tests/fuzz/fuzz_chunked.c tests/fuzz/h1_check.h $(FUZZ_MAIN)
+tests_fuzz_fuzz_chunked_LDADD = $(H1_TEST_LDADD)
+tests_fuzz_fuzz_chunked_LDFLAGS = $(AM_LDFLAGS) $(FUZZ_LINK)
+tests_fuzz_fuzz_h1_request_CPPFLAGS = $(AM_CPPFLAGS) $(I_WORKER)
+tests_fuzz_fuzz_h1_request_SOURCES = tests/fuzz/fuzz_h1_request.c tests/fuzz/h1_check.h $(FUZZ_MAIN)
+tests_fuzz_fuzz_h1_request_LDADD = $(H1_TEST_LDADD)
+tests_fuzz_fuzz_h1_request_LDFLAGS = $(AM_LDFLAGS) $(FUZZ_LINK)
+tests_fuzz_fuzz_h1_response_CPPFLAGS = $(AM_CPPFLAGS) $(I_WORKER)
+tests_fuzz_fuzz_h1_response_SOURCES = tests/fuzz/fuzz_h1_response.c tests/fuzz/h1_check.h $(FUZZ_MAIN)
+tests_fuzz_fuzz_h1_response_LDADD = $(H1_TEST_LDADD)
+tests_fuzz_fuzz_h1_response_LDFLAGS = $(AM_LDFLAGS) $(FUZZ_LINK)
+tests_fuzz_fuzz_h1_serialize_CPPFLAGS = $(AM_CPPFLAGS) $(I_WORKER)
+tests_fuzz_fuzz_h1_serialize_SOURCES = tests/fuzz/fuzz_h1_serialize.c tests/fuzz/h1_check.h $(FUZZ_MAIN)
+tests_fuzz_fuzz_h1_serialize_LDADD = $(H1_TEST_LDADD)
+tests_fuzz_fuzz_h1_serialize_LDFLAGS = $(AM_LDFLAGS) $(FUZZ_LINK)
