@@ -33,5 +33,12 @@ tests_unit_test_timer_LDADD = $(IO_TEST_LIBS)
 
 UNIT_TESTS += tests/unit/test_ring
 tests_unit_test_ring_CPPFLAGS = $(IO_TEST_CPPFLAGS)
-tests_unit_test_ring_SOURCES = tests/unit/test_ring.c tests/unit/unit.h
+tests_unit_test_ring_SOURCES = tests/unit/test_ring.c tests/unit/io_test.h \
+	tests/unit/unit.h
 tests_unit_test_ring_LDADD = $(IO_TEST_LIBS)
+
+UNIT_TESTS += tests/unit/test_ring_traps
+tests_unit_test_ring_traps_CPPFLAGS = $(IO_TEST_CPPFLAGS)
+tests_unit_test_ring_traps_SOURCES = tests/unit/test_ring_traps.c \
+	tests/unit/io_test.h tests/unit/unit.h
+tests_unit_test_ring_traps_LDADD = $(IO_TEST_LIBS)

@@ -65,7 +65,7 @@ uring_probe(const struct ring_options *o)
 		if (r != NULL && iobuf_pool_init(r, o) == 0) {
 			r->ops = &ring_uring_ops;
 			if ((err = r->ops->init(r, o)) == 0)
-				(void)r->ops->wait(r, 0);
+				err = r->ops->wait(r, 0);
 		}
 		_exit(-err & 0xff);
 	}
