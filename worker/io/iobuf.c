@@ -29,7 +29,7 @@ static const struct {
 	unsigned keep;		/* free ones that keep their pages */
 } kinds[] = {
 	[KIND_SMALL] = { IOBUF_SMALL, 512 },
-	[KIND_LARGE] = { IOBUF_LARGE, 16 },
+	[KIND_LARGE] = { IOBUF_LARGE + IOBUF_EXTRA, 16 },
 };
 
 static int
@@ -53,8 +53,10 @@ slab_init(struct iobuf_slab *p, size_t bytes, unsigned max)
 int
 iobuf_pool_init(struct ring *r, const struct ring_options *o)
 {
-	if (slab_init(&r->bufs[KIND_SMALL], IOBUF_SMALL, o->small_buffers) < 0 ||
-	    slab_init(&r->bufs[KIND_LARGE], IOBUF_LARGE, o->large_buffers) < 0)
+	if (slab_init(&r->bufs[KIND_SMALL], kinds[KIND_SMALL].bytes,
+	    o->small_buffers) < 0 ||
+	    slab_init(&r->bufs[KIND_LARGE], kinds[KIND_LARGE].bytes,
+	    o->large_buffers) < 0)
 		return -ENOMEM;
 	return 0;
 }
@@ -114,7 +116,7 @@ struct iobuf *
 iobuf_get(struct ring *r, size_t n)
 {
 	unsigned kind = n <= IOBUF_SMALL ? KIND_SMALL :
-	    n <= IOBUF_LARGE ? KIND_LARGE : KIND_HEAP;
+	    n <= IOBUF_LARGE + IOBUF_EXTRA ? KIND_LARGE : KIND_HEAP;
 	struct iobuf_slab *p = &r->bufs[kind % KIND_HEAP];
 	struct iobuf *b;
 

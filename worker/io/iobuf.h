@@ -14,6 +14,8 @@ struct ring;
 
 #define IOBUF_SMALL	(16 * 1024)	/* heads and small bodies; also what the kernel picks for a parked receive */
 #define IOBUF_LARGE	(256 * 1024)	/* bodies in flow */
+/* A large buffer holds so much more: what TLS adds when IOBUF_LARGE is sealed. */
+#define IOBUF_EXTRA	4096
 
 struct iobuf {
 	uint8_t *data;

@@ -42,3 +42,11 @@ tests_unit_test_ring_traps_CPPFLAGS = $(IO_TEST_CPPFLAGS)
 tests_unit_test_ring_traps_SOURCES = tests/unit/test_ring_traps.c \
 	tests/unit/io_test.h tests/unit/unit.h
 tests_unit_test_ring_traps_LDADD = $(IO_TEST_LIBS)
+
+UNIT_TESTS += tests/unit/test_stream
+tests_unit_test_stream_CPPFLAGS = $(IO_TEST_CPPFLAGS)
+tests_unit_test_stream_SOURCES = tests/unit/test_stream.c \
+	tests/unit/tls_pair.c tests/unit/tls_pair.h \
+	tests/unit/io_test.h tests/unit/unit.h
+tests_unit_test_stream_LDADD = libio.a libtls.a libbase.a $(URING_LIBS) \
+	$(OPENSSL_LIBS) $(CHECK_LIBS)

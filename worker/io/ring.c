@@ -472,6 +472,22 @@ sock_recv_take(struct sock *s, struct iobuf **ret_buf)
 	return s->rx_res;
 }
 
+int
+sock_recv_now(struct sock *s, void *p, size_t n)
+{
+	int got;
+
+	if (s->rx != SOCK_RX_IDLE)
+		return -EAGAIN;
+	got = s->ring->ops->recv_now(s, p, n);
+	if (got > 0 || got == -EAGAIN)
+		return got;
+	/* An error is told once by the kernel. */
+	if (got < 0)
+		sock_rx_done(s, got, NULL);
+	return -EAGAIN;
+}
+
 void
 sock_send_start(struct sock *s, struct iovec *iov, unsigned n)
 {

@@ -115,6 +115,13 @@ void	sock_recv_into_start(struct sock *s, void *p, size_t n);
 int	sock_recv_take(struct sock *s, struct iobuf **ret_buf);
 
 /*
+ * Without waiting, while no receive is armed: takes what is already there into
+ * the caller's memory. Bytes, or -EAGAIN; an end or an error is kept for the
+ * next receive.
+ */
+int	sock_recv_now(struct sock *s, void *p, size_t n);
+
+/*
  * Sends all bytes of the vector; the vector and the data stay untouched by
  * others until tx is DONE (the ring itself advances the vector). tx_sent counts
  * on while a large send is under way, so that progress can be told from a

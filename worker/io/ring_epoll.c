@@ -169,6 +169,12 @@ ep_recv(struct sock *s, bool idle)
 		rx_go(s);
 }
 
+static int
+ep_recv_now(struct sock *s, void *p, size_t n)
+{
+	return s->flags & SOCK_READABLE ? rx_try(s, p, n) : -EAGAIN;
+}
+
 static void
 ep_cancel_rx(struct sock *s)
 {
@@ -415,6 +421,7 @@ const struct ring_ops ring_epoll_ops = {
 	.wait = ep_wait,
 	.sock_add = ep_sock_add,
 	.recv = ep_recv,
+	.recv_now = ep_recv_now,
 	.send = ep_send,
 	.connect = ep_connect,
 	.cancel_rx = ep_cancel_rx,

@@ -34,6 +34,8 @@ struct ring_ops {
 	void (*sock_add)(struct sock *s);
 	/* What to do stands in the socket: into, into_n; tx_iov, tx_n. */
 	void (*recv)(struct sock *s, bool idle);
+	/* At once: bytes, 0 at the end, -errno (-EAGAIN: nothing there). */
+	int (*recv_now)(struct sock *s, void *p, size_t n);
 	void (*send)(struct sock *s);
 	void (*connect)(struct sock *s, const struct sockaddr *sa, socklen_t n);
 	/* Makes a receive or a send end soon, with -ECANCELED or its result. */

@@ -366,6 +366,25 @@ sim_recv(struct sock *s, bool idle)
 	(void)idle;
 }
 
+static int
+sim_recv_now(struct sock *s, void *p, size_t n)
+{
+	struct sim *m = s->ring->backend;
+	struct sim_fd *x = sim_at(s->ring, s->fd);
+	size_t have = x->rx_n - x->rx_off;
+
+	if (have == 0)
+		return x->failed ? -x->rx_err : x->ended ? 0 : -EAGAIN;
+	if (n > have)
+		n = have;
+	if (x->rx_piece != 0 && n > x->rx_piece)
+		n = x->rx_piece;
+	n = part(m, n);
+	memcpy(p, x->rx + x->rx_off, n);
+	x->rx_off += n;
+	return (int)n;
+}
+
 static void
 sim_send(struct sock *s)
 {
@@ -453,6 +472,7 @@ const struct ring_ops ring_sim_ops = {
 	.wait = sim_wait,
 	.sock_add = sim_sock_add,
 	.recv = sim_recv,
+	.recv_now = sim_recv_now,
 	.send = sim_send,
 	.connect = sim_connect,
 	.cancel_rx = sim_cancel_rx,

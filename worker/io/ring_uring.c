@@ -398,6 +398,19 @@ ur_recv(struct sock *s, bool idle)
 	op_begin(s, sqe, KIND_RECV);
 }
 
+static int
+ur_recv_now(struct sock *s, void *p, size_t n)
+{
+	ssize_t got = recv(s->fd, p, n, MSG_DONTWAIT);
+
+	if (got < 0)
+		return errno == EINTR ? -EAGAIN : -errno;
+	s->flags &= ~(SOCK_FRESH | SOCK_MORE);
+	if ((size_t)got == n)
+		s->flags |= SOCK_MORE;
+	return (int)got;
+}
+
 static void
 ur_send(struct sock *s)
 {
@@ -847,6 +860,7 @@ const struct ring_ops ring_uring_ops = {
 	.wait = ur_wait,
 	.sock_add = ur_sock_add,
 	.recv = ur_recv,
+	.recv_now = ur_recv_now,
 	.send = ur_send,
 	.connect = ur_connect,
 	.cancel_rx = ur_cancel_rx,

@@ -4,7 +4,9 @@
  * bytes go when they arrive:
  *
  *   nothing unread, small flow    a buffer that the ring picks becomes st->in
- *   nothing unread, large flow    received into a large buffer
+ *   nothing unread, large flow    received into a large buffer, or, when a
+ *                                 small one was armed already and came full,
+ *                                 moved to a large one that is filled up
  *   something unread, room left   received behind it
  *   something unread, no room     st->in moves to a larger buffer first
  *
@@ -87,9 +89,32 @@ stream_rx_over(struct stream *st, int res)
 	return res;
 }
 
+int
+stream_top_up(struct stream *st, struct iobuf **at)
+{
+	struct ring *r = st->s->ring;
+	struct iobuf *b = *at, *big;
+	size_t len = iobuf_len(b);
+	int n;
+
+	if (len < IOBUF_SMALL || len >= IOBUF_LARGE ||
+	    (big = iobuf_get(r, IOBUF_LARGE)) == NULL)
+		return 0;
+	n = sock_recv_now(st->s, big->data + len, IOBUF_LARGE - len);
+	if (n <= 0) {
+		iobuf_put(r, big);
+		return 0;
+	}
+	memcpy(big->data, b->data + b->head, len);
+	big->tail = (uint32_t)len + (uint32_t)n;
+	iobuf_put(r, b);
+	*at = big;
+	return n;
+}
+
 /* Takes a buffer of the ring's choice; it becomes st->in or is appended. */
 static int
-fill_picked(struct fiber *f, struct stream *st)
+fill_picked(struct fiber *f, struct stream *st, size_t max)
 {
 	struct ring *r = st->s->ring;
 	struct iobuf *b;
@@ -101,7 +126,8 @@ fill_picked(struct fiber *f, struct stream *st)
 	if (iobuf_len(st->in) == 0) {
 		stream_drop(st, &st->in);
 		st->in = b;
-		return n;
+		return st->flow && max >= IOBUF_LARGE ?
+		    n + stream_top_up(st, &st->in) : n;
 	}
 	if ((err = stream_reserve(st, (size_t)n)) == 0) {
 		memcpy(st->in->data + st->in->tail, b->data, (size_t)n);
@@ -115,8 +141,12 @@ int
 stream_receive_behind(struct fiber *f, struct stream *st, struct iobuf **at)
 {
 	struct iobuf *b = *at;
-	int n = sock_recv_into(f, st->s, b->data + b->tail, iobuf_room(b));
+	size_t room = iobuf_room(b);
+	int n;
 
+	if (b->tail < IOBUF_LARGE && room > IOBUF_LARGE - b->tail)
+		room = IOBUF_LARGE - b->tail;
+	n = sock_recv_into(f, st->s, b->data + b->tail, room);
 	if (n <= 0) {
 		if (iobuf_len(b) == 0)
 			stream_drop(st, at);
@@ -128,26 +158,26 @@ stream_receive_behind(struct fiber *f, struct stream *st, struct iobuf **at)
 }
 
 static int
-fill_plain(struct fiber *f, struct stream *st)
+fill_plain(struct fiber *f, struct stream *st, size_t max)
 {
 	struct ring *r = st->s->ring;
 
 	/* A receive is under way (stream_watch, an ended wait): take that. */
 	if (st->s->rx != SOCK_RX_IDLE)
-		return fill_picked(f, st);
+		return fill_picked(f, st, max);
 	if (iobuf_len(st->in) > 0) {
 		if (iobuf_room(st->in) < ROOM_MIN &&
 		    stream_reserve(st, IOBUF_SMALL) < 0)
 			return -ENOMEM;
 		return stream_receive_behind(f, st, &st->in);
 	}
-	if (st->flow) {
+	if (st->flow && max >= IOBUF_LARGE) {
 		stream_drop(st, &st->in);
 		st->in = iobuf_get(r, IOBUF_LARGE);
 		if (st->in != NULL)
 			return stream_receive_behind(f, st, &st->in);
 	}
-	return fill_picked(f, st);
+	return fill_picked(f, st, max);
 }
 
 int
@@ -155,11 +185,17 @@ stream_fill(struct fiber *f, struct stream *st, size_t max)
 {
 	int n;
 
+	if (st->peeked > 0) {
+		n = (int)st->peeked;
+		st->peeked = 0;
+		return n;
+	}
 	if (iobuf_len(st->in) >= max)
 		return -EMSGSIZE;
 	if (st->eof)
 		return 0;
-	n = st->tls != NULL ? stream_tls_fill(f, st) : fill_plain(f, st);
+	n = st->tls != NULL ? stream_tls_fill(f, st, max) :
+	    fill_plain(f, st, max);
 	if (n > 0)
 		st->bytes_in += (unsigned)n;
 	return n;
@@ -172,6 +208,8 @@ stream_consume(struct stream *st, size_t n)
 		return;
 	assert(n <= iobuf_len(st->in));
 	st->in->head += (uint32_t)n;
+	if (st->peeked > iobuf_len(st->in))
+		st->peeked = (uint32_t)iobuf_len(st->in);
 	if (iobuf_len(st->in) == 0)
 		stream_drop(st, &st->in);
 }
@@ -198,6 +236,8 @@ stream_detach(struct stream *st, size_t consumed, int *ret_err)
 	b->head += (uint32_t)consumed;
 	b->tail = b->head;
 	st->in = rest;
+	if (st->peeked > left)
+		st->peeked = (uint32_t)left;
 	return b;
 }
 

@@ -19,8 +19,9 @@ struct stream {
 	bool eof;			/* the peer ended its side (TLS: close_notify) */
 	bool truncated;			/* TLS ended without close_notify, or a reset */
 	bool flow;			/* private: the last receive was a full buffer */
+	uint32_t peeked;		/* private: bytes of `in` that no fill has told of */
 	struct iobuf *out;		/* private: TLS: records still to be sent */
-	nsec_t send_gap;		/* 0, or a send fails after so long without progress */
+	nsec_t send_gap;		/* 0, or a send ends with -ETIMEDOUT after so long without progress */
 	uint64_t bytes_in, bytes_out;	/* in clear */
 };
 
@@ -55,8 +56,9 @@ int	stream_send(struct fiber *f, struct stream *st, struct iovec *iov,
 /*
  * Keeps a receive armed while the fiber does something else, so that the peer's
  * leaving or a next byte wakes it. stream_peek() then tells without waiting:
- * 0 nothing yet, 1 bytes are there (in or below TLS), -ECONNRESET the peer is
- * gone, -EPIPE clean end of the peer's side.
+ * 0 nothing yet, 1 clear bytes are there (in st->in or found by the next
+ * stream_fill() without a wait), -ECONNRESET the peer is gone or cut its TLS
+ * off, -EPIPE clean end of the peer's side.
  */
 void	stream_watch(struct stream *st);
 int	stream_peek(struct stream *st);

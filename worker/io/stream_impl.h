@@ -17,7 +17,13 @@ int	stream_receive_behind(struct fiber *f, struct stream *st,
 int	stream_send_raw(struct fiber *f, struct stream *st, struct iovec *iov,
 	    unsigned n);
 
-int	stream_tls_fill(struct fiber *f, struct stream *st);
+/*
+ * A full small buffer means that more may be there: moves *at to a large buffer
+ * and adds what can be had without waiting. Returns the bytes added.
+ */
+int	stream_top_up(struct stream *st, struct iobuf **at);
+
+int	stream_tls_fill(struct fiber *f, struct stream *st, size_t max);
 int	stream_tls_send(struct fiber *f, struct stream *st,
 	    const struct iovec *iov, unsigned n, size_t total);
 int	stream_tls_close_notify(struct fiber *f, struct stream *st);

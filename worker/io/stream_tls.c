@@ -17,8 +17,10 @@
 #include <errno.h>
 #include <string.h>
 
-/* Clear bytes sealed into one send; four records or more keep the cost low. */
-#define SEAL_MAX	((size_t)IOBUF_LARGE - 4096)
+/* Clear bytes sealed into one send: what a large buffer holds when sealed. */
+#define SEAL_MAX	((size_t)IOBUF_LARGE)
+_Static_assert(TLS_SEALED_MAX(SEAL_MAX) <= IOBUF_LARGE + IOBUF_EXTRA,
+    "a sealed large buffer fits a large buffer");
 
 /* ---- Buffers of the engine ---------------------------------------------- */
 
@@ -112,7 +114,7 @@ raw_receive(struct fiber *f, struct stream *st)
 	if (n <= 0)
 		return stream_rx_over(st, n);
 	st->flow = (size_t)n == st->raw->cap;
-	return n;
+	return n + (st->flow ? stream_top_up(st, &st->raw) : 0);
 }
 
 /*
@@ -120,9 +122,10 @@ raw_receive(struct fiber *f, struct stream *st)
  * said close_notify (st->eof); -EAGAIN when records are missing.
  */
 static int
-open_some(struct stream *st)
+open_some(struct stream *st, size_t max)
 {
-	size_t got = 0, want = st->flow ? IOBUF_LARGE - TLS_RECORD_MAX : 1;
+	size_t got = 0, want = st->flow && max >= IOBUF_LARGE &&
+	    st->in == NULL ? IOBUF_LARGE : 1;
 	int n, err;
 
 	for (;;) {
@@ -160,12 +163,12 @@ open_some(struct stream *st)
 }
 
 int
-stream_tls_fill(struct fiber *f, struct stream *st)
+stream_tls_fill(struct fiber *f, struct stream *st, size_t max)
 {
 	int n, err;
 
 	for (;;) {
-		n = open_some(st);
+		n = open_some(st, max);
 		if ((err = out_offer(f, st)) < 0 && n == -EAGAIN)
 			return err;
 		if (n != -EAGAIN)
@@ -197,9 +200,13 @@ stream_tls_peek(struct stream *st)
 			return 0;
 		}
 	}
-	n = open_some(st);
+	n = open_some(st, 1);
 	if (n == -EAGAIN)
 		stream_watch(st);	/* nothing for us in it */
+	if (n > 0) {
+		st->bytes_in += (unsigned)n;
+		st->peeked = (uint32_t)n;
+	}
 	return n > 0 || n == -ENOMEM;
 }
 
