@@ -64,6 +64,7 @@ struct router {
 	struct router_tls *tls;
 	struct router_observability observability;
 	struct rule *rule;		/* parsed; NULL when unusable */
+	char *later;			/* an option that is not supported yet */
 	bool internal;			/* made by akkod itself */
 	uint8_t denied_escapes;		/* TENC_* of its entry point */
 };
@@ -83,6 +84,7 @@ struct load_balancer {
 	enum tri pass_host_header;
 	char *servers_transport;
 	struct response_forwarding response_forwarding;
+	char *later;
 };
 
 struct service {
@@ -226,16 +228,17 @@ struct servers_transport {
 	struct forwarding_timeouts *forwarding_timeouts;
 	bool disable_http2;
 	char *peer_cert_uri;
+	char *later;
 };
 
-struct tls_client_auth { struct strlist ca_files; char *type; };
+struct client_cert_auth { struct strlist ca_files; char *type; };
 
 struct tls_options {
 	struct object o;
 	char *min_version, *max_version;
 	struct strlist cipher_suites, curve_preferences, alpn_protocols;
 	bool alpn_set;
-	struct tls_client_auth client_auth;
+	struct client_cert_auth client_auth;
 	bool sni_strict, disable_session_tickets;
 	enum tri prefer_server_cipher_suites;
 };
@@ -243,6 +246,7 @@ struct tls_options {
 struct tls_store {
 	struct object o;
 	struct cert_files *default_certificate;
+	char *later;
 };
 
 #define LIST(type) struct { struct type *v; unsigned n; }

@@ -95,6 +95,8 @@ void	sink_push(struct exchange *x, struct sink *s);
 struct exchange_facts {
 	nsec_t start_wall, start, origin_start, origin_end;
 	struct str client_user;		/* basicAuth, headerField */
+	struct str xff;			/* X-Forwarded-For before the proxy's own */
+	struct str host, path, method;	/* as routed; middlewares change req's */
 	uint64_t request_bytes;		/* body received */
 	uint64_t response_bytes;	/* body sent to the client */
 	uint64_t origin_bytes;		/* body received from the service */
@@ -118,6 +120,7 @@ struct exchange {
 	struct source *body;		/* of the request, never NULL */
 	struct response resp;
 	struct sink *sink;		/* innermost */
+	struct iobuf *head;		/* holds what req.fields point to */
 	enum reason reason;
 	bool head_sent;			/* the final head went to the codec */
 	bool complete;			/* the last body piece went to the codec */

@@ -17,6 +17,7 @@ struct conn;
 struct exchange;
 struct generation;
 struct live;
+struct listener;
 struct live_worker;
 struct pool;
 struct tls_contexts;
@@ -47,6 +48,7 @@ struct worker {
 	struct live_worker *mine;	/* this worker's slot in it */
 	struct exchange *free_exchanges;
 	struct conn *conns;		/* all client connections */
+	struct listener *listeners;
 	unsigned nconns;
 	unsigned id;			/* 0, 1, ... */
 	bool draining;

@@ -1,0 +1,242 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* Checks of single objects; see check.h. */
+#include "check.h"
+
+#include "addr.h"
+#include "log.h"
+#include "rule.h"
+
+#include <stdio.h>
+
+/* ---- Static part ----------------------------------------------------------- */
+
+static bool
+one_of(const char *value, const char *const *words)
+{
+	for (; *words != NULL; words++)
+		if (str_caseeq(str_c(value), str_c(*words)))
+			return true;
+	return false;
+}
+
+/* A file error unless value is NULL or one of the words. */
+static void
+check_word(struct diags *d, struct place at, const char *key, const char *value,
+    const char *const *words)
+{
+	struct buf all = BUF_INIT;
+	const char *near;
+
+	if (value == NULL || one_of(value, words))
+		return;
+	for (unsigned i = 0; words[i] != NULL; i++)
+		buf_printf(&all, "%s%s", i == 0 ? "" : ", ", words[i]);
+	near = diag_nearest(str_c(value), words);
+	diag_add(d, DIAG_FILE, at, NULL, "%s: \"%s\" is not one of %s%s%s%s",
+	    key, value, buf_cstr(&all), near != NULL ? "; did you mean \"" : "",
+	    near != NULL ? near : "", near != NULL ? "\"?" : "");
+	buf_fini(&all);
+}
+
+/* "[host]:port[/tcp|/udp]". */
+static const char *
+address_problem(const char *address)
+{
+	struct str s = str_c(address), proto;
+	ptrdiff_t slash = str_chr(s, '/'), colon;
+	uint64_t port;
+
+	if (slash >= 0) {
+		proto = str_from(s, (size_t)slash + 1);
+		if (str_caseeq(proto, STR("udp")))
+			return "UDP is not supported yet";
+		if (!str_caseeq(proto, STR("tcp")))
+			return "the protocol must be tcp or udp";
+		s = str_head(s, (size_t)slash);
+	}
+	if ((colon = str_rchr(s, ':')) < 0)
+		return "a port is missing (\":8000\")";
+	if (str_u64(str_from(s, (size_t)colon + 1), &port) < 0 || port > 65535)
+		return "the port is not a number from 0 to 65535";
+	return NULL;
+}
+
+static void
+check_cidrs(struct diags *d, const struct entry_point *e,
+    const struct strlist *l)
+{
+	struct cidr c;
+
+	for (unsigned i = 0; i < l->n; i++)
+		if (cidr_parse(str_c(l->v[i]), &c) < 0)
+			diag_add(d, DIAG_FILE, e->o.place, e->o.name,
+			    "trustedIPs: \"%s\" is not an address or range",
+			    l->v[i]);
+}
+
+static void
+check_entry_point(struct entry_point *e, struct diags *d)
+{
+	static const char *const strategies[] = { "keep", "delete", "reject",
+	    NULL };
+	static const char *const ambiguous[] = { "check", "allow", NULL };
+	const char *why = e->address == NULL ? "an address is missing" :
+	    address_problem(e->address);
+
+	if (why != NULL)
+		diag_add(d, DIAG_FILE, e->o.place, NULL, "entry point %s: "
+		    "address: %s", e->o.name, why);
+	if (e->http2_max_streams < 0)
+		diag_add(d, DIAG_FILE, e->o.place, NULL, "entry point %s: "
+		    "maxConcurrentStreams cannot be negative", e->o.name);
+	if (e->max_header_bytes < 0 || e->max_header_bytes > 1 << 20)
+		diag_add(d, DIAG_FILE, e->o.place, NULL, "entry point %s: "
+		    "maxHeaderBytes must be from 0 to 1048576", e->o.name);
+	check_word(d, e->o.place, "underscoreHeadersStrategy",
+	    e->underscore_strategy, strategies);
+	check_word(d, e->o.place, "ambiguousPaths", e->ambiguous_paths,
+	    ambiguous);
+	check_cidrs(d, e, &e->forwarded.trusted_ips);
+}
+
+/* What Traefik logs and replaces by its default (proxy.md 1.4). */
+static void
+check_logs(struct config *c, struct diags *d)
+{
+	struct place none = { 0 };
+	enum log_level level;
+
+	if (c->log.level != NULL && log_level_parse(str_c(c->log.level),
+	    &level) < 0) {
+		diag_add(d, DIAG_WARNING, none, NULL, "log.level: \"%s\" is not "
+		    "one of TRACE, DEBUG, INFO, WARN, ERROR, FATAL, PANIC; "
+		    "ERROR is used", c->log.level);
+		c->log.level = (char *)(size_t)"ERROR";
+	}
+}
+
+void
+check_static(struct config *c, struct diags *d)
+{
+	static const char *const ios[] = { "auto", "uring", "epoll", NULL };
+	struct place at = { 0 };
+
+	for (unsigned i = 0; i < c->entry_points.n; i++)
+		check_entry_point(&c->entry_points.v[i], d);
+	check_word(d, at, "akkod.io", c->akkod.io, ios);
+	if (c->akkod.workers < 0 || c->akkod.workers > 64)
+		diag_add(d, DIAG_FILE, at, NULL,
+		    "akkod.workers must be from 0 (one per CPU) to 64");
+	if (c->file != NULL && c->file->filename == NULL &&
+	    c->file->directory == NULL)
+		diag_add(d, DIAG_FILE, c->file->place, NULL,
+		    "providers.file needs a filename or a directory");
+	check_logs(c, d);
+}
+
+/* ---- Dynamic part ------------------------------------------------------------ */
+
+#define PRIORITY_MAX	(INT64_MAX - 1000)	/* above: akkod's own routers */
+
+static void
+check_router(struct router *r, struct arena *a, struct diags *d)
+{
+	char why[320];
+
+	if (r->rule_text == NULL) {
+		diag_object(d, &r->o, "router", VERDICT_UNUSABLE,
+		    "a rule is missing");
+		return;
+	}
+	if (r->rule_syntax != NULL && strcmp(r->rule_syntax, "v3") != 0) {
+		diag_object(d, &r->o, "router", VERDICT_UNUSABLE,
+		    "ruleSyntax \"%s\" is not supported: only v3",
+		    r->rule_syntax);
+		return;
+	}
+	if (r->priority > PRIORITY_MAX) {
+		diag_object(d, &r->o, "router", VERDICT_UNUSABLE,
+		    "the priority is above %lld, which is kept for akkod's own",
+		    (long long)PRIORITY_MAX);
+		return;
+	}
+	r->rule = rule_parse(a, str_c(r->rule_text), why, sizeof(why));
+	if (r->rule == NULL)
+		diag_object(d, &r->o, "router", VERDICT_UNUSABLE, "%s", why);
+	else if (r->later != NULL)
+		diag_object(d, &r->o, "router", VERDICT_UNUSABLE,
+		    "%s is not supported yet", r->later);
+	else if (r->service == NULL)
+		diag_object(d, &r->o, "router", VERDICT_BROKEN,
+		    "a service is missing");
+}
+
+static void
+check_service(struct service *s, struct diags *d)
+{
+	const struct load_balancer *lb = s->load_balancer;
+
+	if (s->later != NULL)
+		diag_object(d, &s->o, "service", VERDICT_BROKEN,
+		    "%s is not supported yet", s->later);
+	else if (lb == NULL)
+		diag_object(d, &s->o, "service", VERDICT_BROKEN,
+		    "it needs a loadBalancer");
+	else if (lb->later != NULL)
+		diag_object(d, &s->o, "service", VERDICT_BROKEN,
+		    "%s is not supported yet", lb->later);
+	else if (lb->strategy != NULL && strcmp(lb->strategy, "wrr") != 0)
+		diag_object(d, &s->o, "service", VERDICT_BROKEN,
+		    "strategy \"%s\" is not supported (wrr is)", lb->strategy);
+}
+
+static unsigned
+kinds_set(const struct middleware *m)
+{
+	const void *const kinds[] = { m->add_prefix, m->strip_prefix,
+	    m->strip_prefix_regex, m->replace_path, m->replace_path_regex,
+	    m->redirect_regex, m->redirect_scheme, m->headers,
+	    m->ip_allow_list, m->ip_white_list, m->rate_limit, m->basic_auth,
+	    m->forward_auth, m->errors, m->compress, m->chain, m->later };
+	unsigned n = 0;
+
+	for (size_t i = 0; i < ARRAY_SIZE(kinds); i++)
+		n += kinds[i] != NULL;
+	return n;
+}
+
+static void
+check_middleware(struct middleware *m, struct diags *d)
+{
+	unsigned n = kinds_set(m);
+
+	if (n == 0)
+		diag_object(d, &m->o, "middleware", VERDICT_BROKEN,
+		    "no kind is given (such as headers or rateLimit)");
+	else if (n > 1)
+		diag_object(d, &m->o, "middleware", VERDICT_BROKEN,
+		    "more than one kind is given");
+	else if (m->later != NULL)
+		diag_object(d, &m->o, "middleware", VERDICT_BROKEN,
+		    "%s is not supported yet", m->later);
+	else if (m->rate_limit != NULL && m->rate_limit->later != NULL)
+		diag_object(d, &m->o, "middleware", VERDICT_BROKEN,
+		    "%s is not supported yet", m->rate_limit->later);
+}
+
+void
+check_dynamic(struct dynamic *dyn, struct arena *a, struct diags *d)
+{
+	for (unsigned i = 0; i < dyn->routers.n; i++)
+		check_router(&dyn->routers.v[i], a, d);
+	for (unsigned i = 0; i < dyn->services.n; i++)
+		check_service(&dyn->services.v[i], d);
+	for (unsigned i = 0; i < dyn->middlewares.n; i++)
+		check_middleware(&dyn->middlewares.v[i], d);
+	for (unsigned i = 0; i < dyn->transports.n; i++)
+		if (dyn->transports.v[i].later != NULL)
+			diag_object(d, &dyn->transports.v[i].o,
+			    "serversTransport", VERDICT_BROKEN,
+			    "%s is not supported yet",
+			    dyn->transports.v[i].later);
+}

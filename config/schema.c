@@ -1,0 +1,731 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* The schema of Traefik's configuration as far as akkod knows it; see schema.h. */
+#include "schema.h"
+
+#include "model.h"
+
+#define OFF(type, m)	offsetof(struct type, m)
+#define F(key, t, type, m)	{ key, t, OFF(type, m), S_NO_ARG, NULL }
+#define FA(key, t, type, m, seen) \
+	{ key, t, OFF(type, m), OFF(type, seen), NULL }
+#define SUB(key, t, type, m, s)	{ key, t, OFF(type, m), S_NO_ARG, &s }
+#define IGNORED(key)	{ key, S_IGNORED, 0, S_NO_ARG, NULL }
+#define LATER(key)	{ key, S_LATER, 0, S_NO_ARG, NULL }
+#define STATIC_LATER(key) { key, S_STATIC_LATER, 0, S_NO_ARG, NULL }
+#define N(fields)	fields, sizeof(fields) / sizeof((fields)[0])
+#define SCHEMA(name, type, what, ...) \
+	static const struct schema name = { what, N(name##_fields), \
+	    sizeof(struct type), __VA_ARGS__ }
+
+/* ---- Routers ------------------------------------------------------------- */
+
+static const struct sfield domain_fields[] = {
+	F("main", S_STR, domain, main),
+	F("sans", S_STRLIST, domain, sans),
+};
+SCHEMA(domain, domain, "a domain", .defaults = NULL);
+
+static const struct sfield router_tls_fields[] = {
+	F("options", S_STR, router_tls, options),
+	F("certResolver", S_STR, router_tls, cert_resolver),
+	SUB("domains", S_LIST, router_tls, domains, domain),
+};
+SCHEMA(router_tls, router_tls, "tls", .may_stand_alone = true);
+
+static const struct sfield observability_fields[] = {
+	F("accessLogs", S_TRI, router_observability, access_logs),
+	F("metrics", S_TRI, router_observability, metrics),
+	F("tracing", S_TRI, router_observability, tracing),
+	IGNORED("traceVerbosity"),
+};
+SCHEMA(observability, router_observability, "observability",
+    .may_stand_alone = true);
+
+static const struct sfield router_fields[] = {
+	F("entryPoints", S_STRLIST, router, entry_points),
+	F("rule", S_STR, router, rule_text),
+	F("ruleSyntax", S_STR, router, rule_syntax),
+	F("priority", S_INT, router, priority),
+	F("service", S_STR, router, service),
+	F("middlewares", S_STRLIST, router, middlewares),
+	SUB("tls", S_OBJECT, router, tls, router_tls),
+	SUB("observability", S_STRUCT, router, observability, observability),
+	LATER("parentRefs"),
+};
+static const struct schema router_schema = { "a router", N(router_fields),
+    sizeof(struct router), .place = OFF(router, o.place),
+    .may_stand_alone = true, .later = OFF(router, later) };
+
+/* ---- Services ---------------------------------------------------------------- */
+
+static void
+server_defaults(void *obj)
+{
+	((struct server *)obj)->weight = 1;
+}
+
+static const struct sfield server_fields[] = {
+	F("url", S_STR, server, url),
+	F("weight", S_INT, server, weight),
+	F("preservePath", S_BOOL, server, preserve_path),
+};
+static const struct schema server = { "a server", N(server_fields),
+    sizeof(struct server), .defaults = server_defaults,
+    .place = OFF(server, place) };
+
+static const struct sfield forwarding_fields[] = {
+	F("flushInterval", S_DURATION, response_forwarding, flush_interval),
+};
+SCHEMA(forwarding, response_forwarding, "responseForwarding",
+    .may_stand_alone = true);
+
+static void
+lb_defaults(void *obj)
+{
+	struct load_balancer *lb = obj;
+
+	lb->response_forwarding.flush_interval = 100 * NSEC_MSEC;
+}
+
+static const struct sfield load_balancer_fields[] = {
+	SUB("servers", S_LIST, load_balancer, servers, server),
+	F("strategy", S_STR, load_balancer, strategy),
+	F("passHostHeader", S_TRI, load_balancer, pass_host_header),
+	F("serversTransport", S_STR, load_balancer, servers_transport),
+	SUB("responseForwarding", S_STRUCT, load_balancer, response_forwarding,
+	    forwarding),
+	LATER("sticky"), LATER("healthCheck"), LATER("passiveHealthCheck"),
+};
+static const struct schema load_balancer = { "a loadBalancer",
+    N(load_balancer_fields), sizeof(struct load_balancer),
+    .defaults = lb_defaults, .may_stand_alone = true,
+    .later = OFF(load_balancer, later) };
+
+static const struct sfield service_fields[] = {
+	SUB("loadBalancer", S_OBJECT, service, load_balancer, load_balancer),
+	LATER("weighted"), LATER("mirroring"), LATER("failover"),
+	LATER("highestRandomWeight"), LATER("middlewares"),
+};
+static const struct schema service_schema = { "a service", N(service_fields),
+    sizeof(struct service), .place = OFF(service, o.place),
+    .later = OFF(service, later), .may_stand_alone = true };
+
+/* ---- Middlewares ---------------------------------------------------------------- */
+
+static const struct sfield prefix_fields[] = {
+	F("prefix", S_STR, mw_prefix, prefix),
+};
+SCHEMA(prefix, mw_prefix, "addPrefix", .defaults = NULL);
+
+static const struct sfield strip_prefix_fields[] = {
+	F("prefixes", S_STRLIST, mw_strip_prefix, prefixes),
+	F("forceSlash", S_BOOL, mw_strip_prefix, force_slash),
+};
+SCHEMA(strip_prefix, mw_strip_prefix, "stripPrefix", .defaults = NULL);
+
+static const struct sfield strip_prefix_regex_fields[] = {
+	F("regex", S_STRLIST, mw_strip_prefix_regex, regex),
+};
+SCHEMA(strip_prefix_regex, mw_strip_prefix_regex, "stripPrefixRegex",
+    .defaults = NULL);
+
+static const struct sfield replace_path_fields[] = {
+	F("path", S_STR, mw_replace_path, path),
+};
+SCHEMA(replace_path, mw_replace_path, "replacePath", .defaults = NULL);
+
+static const struct sfield replace_path_regex_fields[] = {
+	F("regex", S_STR, mw_replace_path_regex, regex),
+	F("replacement", S_STR, mw_replace_path_regex, replacement),
+};
+SCHEMA(replace_path_regex, mw_replace_path_regex, "replacePathRegex",
+    .defaults = NULL);
+
+static const struct sfield redirect_regex_fields[] = {
+	F("regex", S_STR, mw_redirect_regex, regex),
+	F("replacement", S_STR, mw_redirect_regex, replacement),
+	F("permanent", S_BOOL, mw_redirect_regex, permanent),
+};
+SCHEMA(redirect_regex, mw_redirect_regex, "redirectRegex", .defaults = NULL);
+
+static const struct sfield redirect_scheme_fields[] = {
+	F("scheme", S_STR, mw_redirect_scheme, scheme),
+	F("port", S_STR, mw_redirect_scheme, port),
+	F("permanent", S_BOOL, mw_redirect_scheme, permanent),
+};
+SCHEMA(redirect_scheme, mw_redirect_scheme, "redirectScheme", .defaults = NULL);
+
+static const struct sfield chain_fields[] = {
+	F("middlewares", S_STRLIST, mw_chain, middlewares),
+};
+SCHEMA(chain, mw_chain, "chain", .may_stand_alone = true);
+
+static const struct sfield headers_fields[] = {
+	F("customRequestHeaders", S_PAIRS, mw_headers, custom_request_headers),
+	F("customResponseHeaders", S_PAIRS, mw_headers, custom_response_headers),
+	F("accessControlAllowCredentials", S_BOOL, mw_headers, allow_credentials),
+	F("accessControlAllowHeaders", S_STRLIST, mw_headers, allow_headers),
+	F("accessControlAllowMethods", S_STRLIST, mw_headers, allow_methods),
+	F("accessControlAllowOriginList", S_STRLIST, mw_headers, allow_origin_list),
+	F("accessControlAllowOriginListRegex", S_STRLIST, mw_headers,
+	    allow_origin_list_regex),
+	F("accessControlExposeHeaders", S_STRLIST, mw_headers, expose_headers),
+	FA("accessControlMaxAge", S_INT, mw_headers, max_age, max_age_set),
+	F("addVaryHeader", S_BOOL, mw_headers, add_vary_header),
+	F("allowedHosts", S_STRLIST, mw_headers, allowed_hosts),
+	F("hostsProxyHeaders", S_STRLIST, mw_headers, hosts_proxy_headers),
+	F("sslProxyHeaders", S_PAIRS, mw_headers, ssl_proxy_headers),
+	F("stsSeconds", S_INT, mw_headers, sts_seconds),
+	F("stsIncludeSubdomains", S_BOOL, mw_headers, sts_include_subdomains),
+	F("stsPreload", S_BOOL, mw_headers, sts_preload),
+	F("forceSTSHeader", S_BOOL, mw_headers, force_sts_header),
+	F("frameDeny", S_BOOL, mw_headers, frame_deny),
+	F("customFrameOptionsValue", S_STR, mw_headers, custom_frame_options_value),
+	F("contentTypeNosniff", S_BOOL, mw_headers, content_type_nosniff),
+	F("browserXssFilter", S_BOOL, mw_headers, browser_xss_filter),
+	F("customBrowserXSSValue", S_STR, mw_headers, custom_browser_xss_value),
+	F("contentSecurityPolicy", S_STR, mw_headers, content_security_policy),
+	F("contentSecurityPolicyReportOnly", S_STR, mw_headers,
+	    content_security_policy_report_only),
+	F("publicKey", S_STR, mw_headers, public_key),
+	F("referrerPolicy", S_STR, mw_headers, referrer_policy),
+	F("permissionsPolicy", S_STR, mw_headers, permissions_policy),
+	F("isDevelopment", S_BOOL, mw_headers, is_development),
+	F("featurePolicy", S_STR, mw_headers, feature_policy),
+	F("sslRedirect", S_BOOL, mw_headers, ssl_redirect),
+	F("sslTemporaryRedirect", S_BOOL, mw_headers, ssl_temporary_redirect),
+	F("sslHost", S_STR, mw_headers, ssl_host),
+	F("sslForceHost", S_BOOL, mw_headers, ssl_force_host),
+};
+SCHEMA(headers, mw_headers, "headers", .defaults = NULL);
+
+static const struct sfield ip_strategy_fields[] = {
+	F("depth", S_INT, ip_strategy, depth),
+	F("excludedIPs", S_STRLIST, ip_strategy, excluded_ips),
+	F("ipv6Subnet", S_INT, ip_strategy, ipv6_subnet),
+};
+SCHEMA(ip_strategy, ip_strategy, "ipStrategy", .may_stand_alone = true);
+
+static const struct sfield source_fields[] = {
+	SUB("ipStrategy", S_OBJECT, source_criterion, ip_strategy, ip_strategy),
+	F("requestHeaderName", S_STR, source_criterion, request_header_name),
+	F("requestHost", S_BOOL, source_criterion, request_host),
+};
+SCHEMA(source, source_criterion, "sourceCriterion", .may_stand_alone = true);
+
+static void
+ip_allow_defaults(void *obj)
+{
+	((struct mw_ip_allow_list *)obj)->reject_status_code = 403;
+}
+
+static const struct sfield ip_allow_list_fields[] = {
+	F("sourceRange", S_STRLIST, mw_ip_allow_list, source_range),
+	SUB("ipStrategy", S_OBJECT, mw_ip_allow_list, ip_strategy, ip_strategy),
+	F("rejectStatusCode", S_INT, mw_ip_allow_list, reject_status_code),
+};
+SCHEMA(ip_allow_list, mw_ip_allow_list, "ipAllowList",
+    .defaults = ip_allow_defaults);
+
+static void
+rate_defaults(void *obj)
+{
+	struct mw_rate_limit *r = obj;
+
+	r->period = NSEC_SEC;
+	r->burst = 1;
+}
+
+static const struct sfield rate_limit_fields[] = {
+	F("average", S_INT, mw_rate_limit, average),
+	F("burst", S_INT, mw_rate_limit, burst),
+	F("period", S_DURATION, mw_rate_limit, period),
+	SUB("sourceCriterion", S_OBJECT, mw_rate_limit, source_criterion, source),
+	LATER("redis"),
+};
+static const struct schema rate_limit = { "rateLimit", N(rate_limit_fields),
+    sizeof(struct mw_rate_limit), .defaults = rate_defaults,
+    .may_stand_alone = true, .later = OFF(mw_rate_limit, later) };
+
+static const struct sfield basic_auth_fields[] = {
+	F("users", S_STRLIST, mw_basic_auth, users),
+	F("usersFile", S_STR, mw_basic_auth, users_file),
+	F("realm", S_STR, mw_basic_auth, realm),
+	F("headerField", S_STR, mw_basic_auth, header_field),
+	F("removeHeader", S_BOOL, mw_basic_auth, remove_header),
+};
+SCHEMA(basic_auth, mw_basic_auth, "basicAuth", .defaults = NULL);
+
+static const struct sfield client_tls_fields[] = {
+	F("ca", S_STR, client_tls, ca), F("cert", S_STR, client_tls, cert),
+	F("key", S_STR, client_tls, key),
+	F("insecureSkipVerify", S_BOOL, client_tls, insecure_skip_verify),
+	F("caOptional", S_TRI, client_tls, ca_optional),
+};
+SCHEMA(client_tls, client_tls, "tls", .may_stand_alone = true);
+
+static void
+forward_auth_defaults(void *obj)
+{
+	struct mw_forward_auth *a = obj;
+
+	a->max_body_size = a->max_response_body_size = -1;
+}
+
+static const struct sfield forward_auth_fields[] = {
+	F("address", S_STR, mw_forward_auth, address),
+	SUB("tls", S_OBJECT, mw_forward_auth, tls, client_tls),
+	F("trustForwardHeader", S_TRI, mw_forward_auth, trust_forward_header),
+	F("authResponseHeaders", S_STRLIST, mw_forward_auth,
+	    auth_response_headers),
+	F("authResponseHeadersRegex", S_STR, mw_forward_auth,
+	    auth_response_headers_regex),
+	F("authRequestHeaders", S_STRLIST, mw_forward_auth,
+	    auth_request_headers),
+	F("addAuthCookiesToResponse", S_STRLIST, mw_forward_auth,
+	    add_auth_cookies_to_response),
+	F("headerField", S_STR, mw_forward_auth, header_field),
+	F("forwardBody", S_BOOL, mw_forward_auth, forward_body),
+	F("maxBodySize", S_INT, mw_forward_auth, max_body_size),
+	F("maxResponseBodySize", S_INT, mw_forward_auth, max_response_body_size),
+	F("preserveLocationHeader", S_BOOL, mw_forward_auth,
+	    preserve_location_header),
+	F("preserveRequestMethod", S_BOOL, mw_forward_auth,
+	    preserve_request_method),
+	F("authSigninURL", S_STR, mw_forward_auth, auth_signin_url),
+};
+SCHEMA(forward_auth, mw_forward_auth, "forwardAuth",
+    .defaults = forward_auth_defaults);
+
+static const struct sfield errors_fields[] = {
+	F("status", S_STRLIST, mw_errors, status),
+	F("statusRewrites", S_PAIRS, mw_errors, status_rewrites),
+	F("service", S_STR, mw_errors, service),
+	F("query", S_STR, mw_errors, query),
+	FA("errorRequestHeaders", S_STRLIST, mw_errors, error_request_headers,
+	    error_request_headers_set),
+};
+SCHEMA(errors, mw_errors, "errors", .defaults = NULL);
+
+static void
+compress_defaults(void *obj)
+{
+	((struct mw_compress *)obj)->min_response_body_bytes = 1024;
+}
+
+static const struct sfield compress_fields[] = {
+	F("excludedContentTypes", S_STRLIST, mw_compress,
+	    excluded_content_types),
+	F("includedContentTypes", S_STRLIST, mw_compress,
+	    included_content_types),
+	F("encodings", S_STRLIST, mw_compress, encodings),
+	F("minResponseBodyBytes", S_INT, mw_compress, min_response_body_bytes),
+	F("defaultEncoding", S_STR, mw_compress, default_encoding),
+};
+SCHEMA(compress, mw_compress, "compress", .defaults = compress_defaults,
+    .may_stand_alone = true);
+
+static const struct sfield middleware_fields[] = {
+	SUB("addPrefix", S_OBJECT, middleware, add_prefix, prefix),
+	SUB("stripPrefix", S_OBJECT, middleware, strip_prefix, strip_prefix),
+	SUB("stripPrefixRegex", S_OBJECT, middleware, strip_prefix_regex,
+	    strip_prefix_regex),
+	SUB("replacePath", S_OBJECT, middleware, replace_path, replace_path),
+	SUB("replacePathRegex", S_OBJECT, middleware, replace_path_regex,
+	    replace_path_regex),
+	SUB("redirectRegex", S_OBJECT, middleware, redirect_regex,
+	    redirect_regex),
+	SUB("redirectScheme", S_OBJECT, middleware, redirect_scheme,
+	    redirect_scheme),
+	SUB("headers", S_OBJECT, middleware, headers, headers),
+	SUB("ipAllowList", S_OBJECT, middleware, ip_allow_list, ip_allow_list),
+	SUB("ipWhiteList", S_OBJECT, middleware, ip_white_list, ip_allow_list),
+	SUB("rateLimit", S_OBJECT, middleware, rate_limit, rate_limit),
+	SUB("basicAuth", S_OBJECT, middleware, basic_auth, basic_auth),
+	SUB("forwardAuth", S_OBJECT, middleware, forward_auth, forward_auth),
+	SUB("errors", S_OBJECT, middleware, errors, errors),
+	SUB("compress", S_OBJECT, middleware, compress, compress),
+	SUB("chain", S_OBJECT, middleware, chain, chain),
+	LATER("buffering"), LATER("circuitBreaker"), LATER("contentType"),
+	LATER("digestAuth"), LATER("encodedCharacters"), LATER("grpcWeb"),
+	LATER("inFlightReq"), LATER("passTLSClientCert"), LATER("plugin"),
+	LATER("retry"),
+};
+static const struct schema middleware_schema = { "a middleware",
+    N(middleware_fields), sizeof(struct middleware),
+    .place = OFF(middleware, o.place), .later = OFF(middleware, later),
+    .may_stand_alone = true };
+
+/* ---- Transports, TLS -------------------------------------------------------------- */
+
+static const struct sfield cert_files_fields[] = {
+	F("certFile", S_STR, cert_files, cert_file),
+	F("keyFile", S_STR, cert_files, key_file),
+	F("stores", S_STRLIST, cert_files, stores),
+};
+static const struct schema cert_files = { "a certificate",
+    N(cert_files_fields), sizeof(struct cert_files),
+    .place = OFF(cert_files, place) };
+
+static void
+timeouts_defaults(void *obj)
+{
+	struct forwarding_timeouts *t = obj;
+
+	t->dial = 30 * NSEC_SEC;
+	t->idle_conn = 90 * NSEC_SEC;
+	t->ping = 15 * NSEC_SEC;
+}
+
+static const struct sfield timeouts_fields[] = {
+	F("dialTimeout", S_DURATION, forwarding_timeouts, dial),
+	F("responseHeaderTimeout", S_DURATION, forwarding_timeouts,
+	    response_header),
+	F("idleConnTimeout", S_DURATION, forwarding_timeouts, idle_conn),
+	F("readIdleTimeout", S_DURATION, forwarding_timeouts, read_idle),
+	F("pingTimeout", S_DURATION, forwarding_timeouts, ping),
+};
+SCHEMA(timeouts, forwarding_timeouts, "forwardingTimeouts",
+    .defaults = timeouts_defaults, .may_stand_alone = true);
+
+static const struct sfield transport_fields[] = {
+	F("serverName", S_STR, servers_transport, server_name),
+	F("insecureSkipVerify", S_BOOL, servers_transport, insecure_skip_verify),
+	F("rootCAs", S_STRLIST, servers_transport, root_cas),
+	SUB("certificates", S_LIST, servers_transport, certificates, cert_files),
+	F("cipherSuites", S_STRLIST, servers_transport, cipher_suites),
+	F("minVersion", S_STR, servers_transport, min_version),
+	F("maxVersion", S_STR, servers_transport, max_version),
+	F("maxIdleConnsPerHost", S_INT, servers_transport,
+	    max_idle_conns_per_host),
+	SUB("forwardingTimeouts", S_OBJECT, servers_transport,
+	    forwarding_timeouts, timeouts),
+	F("disableHTTP2", S_BOOL, servers_transport, disable_http2),
+	F("peerCertURI", S_STR, servers_transport, peer_cert_uri),
+	LATER("peerCertSANs"), LATER("spiffe"),
+};
+static const struct schema transport_schema = { "a serversTransport",
+    N(transport_fields), sizeof(struct servers_transport),
+    .place = OFF(servers_transport, o.place), .may_stand_alone = true,
+    .later = OFF(servers_transport, later) };
+
+static const struct sfield client_auth_fields[] = {
+	F("caFiles", S_STRLIST, client_cert_auth, ca_files),
+	F("clientAuthType", S_STR, client_cert_auth, type),
+};
+SCHEMA(client_auth, client_cert_auth, "clientAuth", .may_stand_alone = true);
+
+static const struct sfield tls_options_fields[] = {
+	F("minVersion", S_STR, tls_options, min_version),
+	F("maxVersion", S_STR, tls_options, max_version),
+	F("cipherSuites", S_STRLIST, tls_options, cipher_suites),
+	F("curvePreferences", S_STRLIST, tls_options, curve_preferences),
+	FA("alpnProtocols", S_STRLIST, tls_options, alpn_protocols, alpn_set),
+	SUB("clientAuth", S_STRUCT, tls_options, client_auth, client_auth),
+	F("sniStrict", S_BOOL, tls_options, sni_strict),
+	F("disableSessionTickets", S_BOOL, tls_options, disable_session_tickets),
+	F("preferServerCipherSuites", S_TRI, tls_options,
+	    prefer_server_cipher_suites),
+};
+static const struct schema tls_options_schema = { "TLS options",
+    N(tls_options_fields), sizeof(struct tls_options),
+    .place = OFF(tls_options, o.place), .may_stand_alone = true };
+
+static const struct sfield tls_store_fields[] = {
+	SUB("defaultCertificate", S_OBJECT, tls_store, default_certificate,
+	    cert_files),
+	LATER("defaultGeneratedCert"),
+};
+static const struct schema tls_store_schema = { "a TLS store",
+    N(tls_store_fields), sizeof(struct tls_store),
+    .place = OFF(tls_store, o.place), .may_stand_alone = true,
+    .later = OFF(tls_store, later) };
+
+/* ---- The dynamic part ---------------------------------------------------------------- */
+
+static const struct sfield http_fields[] = {
+	SUB("routers", S_MAP, dynamic, routers, router_schema),
+	SUB("services", S_MAP, dynamic, services, service_schema),
+	SUB("middlewares", S_MAP, dynamic, middlewares, middleware_schema),
+	SUB("serversTransports", S_MAP, dynamic, transports, transport_schema),
+	IGNORED("models"),
+};
+SCHEMA(http, dynamic, "http", .may_stand_alone = true);
+
+static const struct sfield tls_fields[] = {
+	SUB("certificates", S_LIST, dynamic, certificates, cert_files),
+	SUB("options", S_MAP, dynamic, tls_options, tls_options_schema),
+	SUB("stores", S_MAP, dynamic, tls_stores, tls_store_schema),
+};
+SCHEMA(tls, dynamic, "tls", .may_stand_alone = true);
+
+static const struct sfield dynamic_file_fields[] = {
+	{ "http", S_STRUCT, 0, OFF(dynamic, http_present), &http },
+	{ "tls", S_STRUCT, 0, S_NO_ARG, &tls },
+	STATIC_LATER("tcp"), STATIC_LATER("udp"),
+};
+const struct schema schema_dynamic_file = { "a provider's file",
+    N(dynamic_file_fields), sizeof(struct dynamic), .may_stand_alone = true };
+
+/* The inline structs of an entry point all read into the entry point itself. */
+#define EP(key, s)	{ key, S_STRUCT, 0, S_NO_ARG, &s }
+
+/* ---- Entry points ----------------------------------------------------------------------- */
+
+static const struct sfield redirect_fields[] = {
+	F("to", S_STR, redirection, to), F("scheme", S_STR, redirection, scheme),
+	F("permanent", S_TRI, redirection, permanent),
+	F("priority", S_INT, redirection, priority),
+};
+SCHEMA(redirect, redirection, "entryPoint", .defaults = NULL);
+
+static const struct sfield redirections_fields[] = {
+	SUB("entryPoint", S_OBJECT, entry_point, redirection, redirect),
+};
+SCHEMA(redirections, entry_point, "redirections", .may_stand_alone = true);
+
+static const struct sfield encoded_fields[] = {
+	F("allowEncodedSlash", S_TRI, encoded_characters, slash),
+	F("allowEncodedBackSlash", S_TRI, encoded_characters, backslash),
+	F("allowEncodedNullCharacter", S_TRI, encoded_characters, nul),
+	F("allowEncodedSemicolon", S_TRI, encoded_characters, semicolon),
+	F("allowEncodedPercent", S_TRI, encoded_characters, percent),
+	F("allowEncodedQuestionMark", S_TRI, encoded_characters, question),
+	F("allowEncodedHash", S_TRI, encoded_characters, hash),
+};
+SCHEMA(encoded, encoded_characters, "encodedCharacters",
+    .may_stand_alone = true);
+
+static const struct sfield ep_http_fields[] = {
+	EP("redirections", redirections),
+	F("middlewares", S_STRLIST, entry_point, middlewares),
+	SUB("tls", S_OBJECT, entry_point, tls, router_tls),
+	F("encodeQuerySemicolons", S_BOOL, entry_point, encode_query_semicolons),
+	F("sanitizePath", S_TRI, entry_point, sanitize_path),
+	SUB("encodedCharacters", S_OBJECT, entry_point, encoded_characters,
+	    encoded),
+	F("maxHeaderBytes", S_INT, entry_point, max_header_bytes),
+	F("underscoreHeadersStrategy", S_STR, entry_point, underscore_strategy),
+	F("ambiguousPaths", S_STR, entry_point, ambiguous_paths),
+};
+SCHEMA(ep_http, entry_point, "http", .may_stand_alone = true);
+
+static const struct sfield ep_timeouts_fields[] = {
+	F("readTimeout", S_DURATION, entry_point, timeouts.read),
+	F("writeTimeout", S_DURATION, entry_point, timeouts.write),
+	F("idleTimeout", S_DURATION, entry_point, timeouts.idle),
+};
+SCHEMA(ep_timeouts, entry_point, "respondingTimeouts", .may_stand_alone = true);
+
+static const struct sfield ep_life_fields[] = {
+	F("requestAcceptGraceTimeout", S_DURATION, entry_point, accept_grace),
+	F("graceTimeOut", S_DURATION, entry_point, grace),
+};
+SCHEMA(ep_life, entry_point, "lifeCycle", .may_stand_alone = true);
+
+static const struct sfield ep_transport_fields[] = {
+	EP("respondingTimeouts", ep_timeouts), EP("lifeCycle", ep_life),
+	F("keepAliveMaxRequests", S_INT, entry_point, keep_alive_max_requests),
+	F("keepAliveMaxTime", S_DURATION, entry_point, keep_alive_max_time),
+};
+SCHEMA(ep_transport, entry_point, "transport", .may_stand_alone = true);
+
+static const struct sfield ep_forwarded_fields[] = {
+	F("insecure", S_BOOL, entry_point, forwarded.insecure),
+	F("trustedIPs", S_STRLIST, entry_point, forwarded.trusted_ips),
+	F("connection", S_STRLIST, entry_point, forwarded.connection),
+	F("notAppendXForwardedFor", S_BOOL, entry_point,
+	    forwarded.not_append_xff),
+	F("addXForwardedSchemeHeaders", S_BOOL, entry_point,
+	    forwarded.add_scheme_headers),
+};
+SCHEMA(ep_forwarded, entry_point, "forwardedHeaders", .may_stand_alone = true);
+
+static const struct sfield http2_fields[] = {
+	F("maxConcurrentStreams", S_INT, entry_point, http2_max_streams),
+	IGNORED("maxDecoderHeaderTableSize"),
+	IGNORED("maxEncoderHeaderTableSize"),
+};
+SCHEMA(http2, entry_point, "http2", .may_stand_alone = true);
+
+static void
+ep_defaults(void *obj)
+{
+	struct entry_point *e = obj;
+
+	e->timeouts.read = -1;		/* unset: see akkod.yaml(5) */
+	e->timeouts.idle = 180 * NSEC_SEC;
+	e->grace = 10 * NSEC_SEC;
+	e->http2_max_streams = 250;
+}
+
+static const struct sfield entry_point_fields[] = {
+	F("address", S_STR, entry_point, address),
+	F("asDefault", S_BOOL, entry_point, as_default),
+	F("reusePort", S_BOOL, entry_point, reuse_port),
+	IGNORED("allowACMEByPass"),
+	EP("transport", ep_transport), EP("forwardedHeaders", ep_forwarded),
+	EP("http", ep_http), EP("http2", http2),
+	SUB("observability", S_STRUCT, entry_point, observability,
+	    observability),
+	STATIC_LATER("proxyProtocol"), STATIC_LATER("http3"),
+	IGNORED("udp"),
+};
+static const struct schema entry_point_schema = { "an entry point",
+    N(entry_point_fields), sizeof(struct entry_point),
+    .defaults = ep_defaults, .place = OFF(entry_point, o.place),
+    .may_stand_alone = true };
+
+/* ---- Logs ----------------------------------------------------------------------------------- */
+
+static void
+log_defaults(void *obj)
+{
+	struct log_config *l = obj;
+
+	l->max_size = 100;
+	l->compress = true;
+}
+
+static const struct sfield log_fields_[] = {
+	F("level", S_STR, log_config, level),
+	F("format", S_STR, log_config, format),
+	F("filePath", S_STR, log_config, file_path),
+	F("noColor", S_BOOL, log_config, no_color),
+	F("maxSize", S_INT, log_config, max_size),
+	F("maxAge", S_INT, log_config, max_age),
+	F("maxBackups", S_INT, log_config, max_backups),
+	F("compress", S_BOOL, log_config, compress),
+	STATIC_LATER("otlp"),
+};
+static const struct schema log_schema = { "log", N(log_fields_),
+    sizeof(struct log_config), .defaults = log_defaults,
+    .may_stand_alone = true };
+
+static const struct sfield filters_fields[] = {
+	F("statusCodes", S_STRLIST, access_log_config, filters.status_codes),
+	F("retryAttempts", S_BOOL, access_log_config, filters.retry_attempts),
+	F("minDuration", S_DURATION, access_log_config, filters.min_duration),
+};
+SCHEMA(filters, access_log_config, "filters", .may_stand_alone = true);
+
+static const struct sfield log_headers_fields[] = {
+	F("defaultMode", S_STR, access_log_config, fields.headers.default_mode),
+	F("names", S_PAIRS, access_log_config, fields.headers.names),
+};
+SCHEMA(log_headers, access_log_config, "headers", .may_stand_alone = true);
+
+static const struct sfield log_query_fields[] = {
+	F("defaultMode", S_STR, access_log_config, fields.query.default_mode),
+	F("names", S_PAIRS, access_log_config, fields.query.names),
+};
+SCHEMA(log_query, access_log_config, "queryParameters",
+    .may_stand_alone = true);
+
+static const struct sfield access_fields_fields[] = {
+	F("defaultMode", S_STR, access_log_config, fields.default_mode),
+	F("names", S_PAIRS, access_log_config, fields.names),
+	{ "headers", S_STRUCT, 0, S_NO_ARG, &log_headers },
+	{ "queryParameters", S_STRUCT, 0, S_NO_ARG, &log_query },
+};
+SCHEMA(access_fields, access_log_config, "fields", .may_stand_alone = true);
+
+static const struct sfield access_log_fields[] = {
+	F("filePath", S_STR, access_log_config, file_path),
+	F("format", S_STR, access_log_config, format),
+	{ "filters", S_STRUCT, 0, S_NO_ARG, &filters },
+	{ "fields", S_STRUCT, 0, S_NO_ARG, &access_fields },
+	F("bufferingSize", S_INT, access_log_config, buffering_size),
+	F("addInternals", S_BOOL, access_log_config, add_internals),
+	STATIC_LATER("otlp"), IGNORED("dualOutput"),
+};
+SCHEMA(access_log, access_log_config, "accessLog", .may_stand_alone = true);
+
+/* ---- The rest of the static part ------------------------------------------------------------- */
+
+static const struct sfield file_fields[] = {
+	F("filename", S_STR, file_provider, filename),
+	F("directory", S_STR, file_provider, directory),
+	F("watch", S_TRI, file_provider, watch),
+	IGNORED("debugLogGeneratedTemplate"),
+};
+static const struct schema file = { "file", N(file_fields),
+    sizeof(struct file_provider), .place = OFF(file_provider, place) };
+
+static const struct sfield providers_fields[] = {
+	SUB("file", S_OBJECT, config, file, file),
+	F("providersThrottleDuration", S_DURATION, config, throttle),
+	IGNORED("precedence"),
+	STATIC_LATER("kubernetesIngress"), STATIC_LATER("kubernetesCRD"),
+	STATIC_LATER("kubernetesGateway"), STATIC_LATER("docker"),
+	STATIC_LATER("swarm"), STATIC_LATER("consul"),
+	STATIC_LATER("consulCatalog"), STATIC_LATER("nomad"),
+	STATIC_LATER("ecs"), STATIC_LATER("etcd"), STATIC_LATER("redis"),
+	STATIC_LATER("zooKeeper"), STATIC_LATER("http"),
+	STATIC_LATER("rest"), STATIC_LATER("plugin"),
+};
+SCHEMA(providers, config, "providers", .may_stand_alone = true);
+
+static void
+ping_defaults(void *obj)
+{
+	((struct ping_config *)obj)->terminating_status = 503;
+}
+
+static const struct sfield ping_fields[] = {
+	F("entryPoint", S_STR, ping_config, entry_point),
+	F("manualRouting", S_BOOL, ping_config, manual_routing),
+	F("terminatingStatusCode", S_INT, ping_config, terminating_status),
+};
+SCHEMA(ping, ping_config, "ping", .defaults = ping_defaults,
+    .may_stand_alone = true);
+
+static const struct sfield limits_fields[] = {
+	F("connections", S_INT, akkod_limits, connections),
+	F("perAddress", S_INT, akkod_limits, per_address),
+	F("fibers", S_INT, akkod_limits, fibers),
+};
+SCHEMA(limits, akkod_limits, "limits", .may_stand_alone = true);
+
+static const struct sfield akkod_fields[] = {
+	F("workers", S_INT, akkod_config, workers),
+	F("io", S_STR, akkod_config, io),
+	F("user", S_STR, akkod_config, user),
+	F("runtimeDirectory", S_STR, akkod_config, runtime_directory),
+	F("stateDirectory", S_STR, akkod_config, state_directory),
+	SUB("limits", S_STRUCT, akkod_config, limits, limits),
+};
+SCHEMA(akkod, akkod_config, "akkod", .may_stand_alone = true);
+
+static void
+root_defaults(void *obj)
+{
+	struct config *c = obj;
+
+	c->throttle = 2 * NSEC_SEC;
+	c->default_transport.max_idle_conns_per_host = 200;
+	log_defaults(&c->log);
+}
+
+static const struct sfield root_fields[] = {
+	SUB("entryPoints", S_MAP, config, entry_points, entry_point_schema),
+	SUB("log", S_STRUCT, config, log, log_schema),
+	SUB("accessLog", S_OBJECT, config, access_log, access_log),
+	{ "providers", S_STRUCT, 0, S_NO_ARG, &providers },
+	SUB("ping", S_OBJECT, config, ping, ping),
+	SUB("serversTransport", S_STRUCT, config, default_transport,
+	    transport_schema),
+	SUB("akkod", S_STRUCT, config, akkod, akkod),
+	{ "http", S_STRUCT, OFF(config, dynamic),
+	    OFF(config, dynamic.http_present), &http },
+	SUB("tls", S_STRUCT, config, dynamic, tls),
+	IGNORED("global"), IGNORED("api"), IGNORED("metrics"), IGNORED("core"),
+	IGNORED("tcpServersTransport"),
+	STATIC_LATER("tcp"), STATIC_LATER("udp"),
+	STATIC_LATER("certificatesResolvers"), STATIC_LATER("tracing"),
+	STATIC_LATER("hostResolver"), STATIC_LATER("experimental"),
+	STATIC_LATER("spiffe"), STATIC_LATER("ocsp"),
+};
+const struct schema schema_root = { "the configuration", N(root_fields),
+    sizeof(struct config), .defaults = root_defaults,
+    .may_stand_alone = true };

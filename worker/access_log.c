@@ -1,0 +1,142 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* The access log; see access_log.h. */
+#include "access_log.h"
+
+#include "access_line.h"
+#include "buf.h"
+#include "conn.h"
+#include "exchange.h"
+#include "live.h"
+#include "log.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#define FLUSH_BYTES	(32 * 1024)
+
+struct access_log {
+	struct worker *w;
+	struct buf lines;
+	unsigned pending;	/* lines in it */
+	int fd;
+};
+
+struct access_log *
+access_log_new(struct worker *w)
+{
+	struct access_log *l = calloc(1, sizeof(*l));
+
+	if (l != NULL) {
+		l->w = w;
+		l->fd = -1;
+	}
+	return l;
+}
+
+void
+access_log_free(struct access_log *l)
+{
+	if (l == NULL)
+		return;
+	access_log_flush(l);
+	if (l->fd >= 0)
+		close(l->fd);
+	buf_fini(&l->lines);
+	free(l);
+}
+
+void
+access_log_set_fd(struct access_log *l, int fd)
+{
+	access_log_flush(l);
+	if (l->fd >= 0)
+		close(l->fd);
+	l->fd = fd;
+}
+
+unsigned long
+access_log_dropped(const struct access_log *l)
+{
+	return (unsigned long)atomic_load_explicit(&l->w->mine->log_dropped,
+	    memory_order_relaxed);
+}
+
+static void
+drop(struct access_log *l, unsigned n)
+{
+	live_bump(l->w->mine->log_dropped, n);
+	log_limited(LOG_WARN, "access log: %s: lines are lost",
+	    strerror(errno));
+}
+
+/*
+ * Whole lines in one write: the descriptor is opened for appending, so lines of
+ * several workers do not mix. What is left of a short write is cut at a line.
+ */
+void
+access_log_flush(struct access_log *l)
+{
+	struct str rest = buf_str(&l->lines);
+
+	if (l->pending == 0)
+		return;
+	while (rest.n > 0) {
+		ssize_t n = write(l->fd, rest.p, rest.n);
+
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n <= 0) {
+			drop(l, l->pending);
+			break;
+		}
+		rest = str_from(rest, (size_t)n);
+	}
+	l->pending = 0;
+	buf_reset(&l->lines);
+}
+
+static bool
+wanted(const struct exchange *x, const struct taccess_log *a)
+{
+	const struct trange *v = TABLE_VEC(x->t, a->statuses, struct trange);
+	nsec_t took = ring_now(x->w->ring) - x->facts.start;
+
+	if (x->router != NULL && (x->router->internal ? !a->add_internals :
+	    !x->router->access_log))
+		return false;
+	if (!a->filter)
+		return true;
+	for (uint32_t i = 0; i < a->statuses.n; i++)
+		if (x->resp.status >= v[i].from && x->resp.status <= v[i].to)
+			return true;
+	return (a->filter_retries && x->facts.retries > 0) ||
+	    (a->min_duration_ns > 0 && took > a->min_duration_ns);
+}
+
+void
+access_log_write(struct exchange *x)
+{
+	struct access_log *l = x->w->access_log;
+	const struct taccess_log *a;
+	size_t before = l->lines.n;
+
+	if (l->fd < 0 || x->t == NULL || x->t->hdr->access_log.n == 0)
+		return;
+	a = TABLE_REC(x->t, access_log, struct taccess_log, 0);
+	if (!wanted(x, a))
+		return;
+	if (a->format == TLOG_JSON)
+		access_line_json(x, a, &l->lines);
+	else
+		access_line_common(x, a, &l->lines);
+	if (buf_failed(&l->lines)) {
+		l->lines.failed = false;
+		l->lines.n = before;
+		drop(l, 1);
+		return;
+	}
+	l->pending++;
+	if (l->lines.n >= FLUSH_BYTES)
+		access_log_flush(l);
+}

@@ -1,0 +1,263 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* A client connection; see conn.h. */
+#include "conn.h"
+
+#include "generation.h"
+#include "http1.h"
+#include "live.h"
+#include "log.h"
+#include "tls_accept.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <netinet/in.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+static void conn_park(struct conn *c);
+
+static void
+conn_free(struct conn *c)
+{
+	struct worker *w = c->w;
+
+	timer_stop(w->ring, &c->timer);
+	stream_close(&c->st);
+	*c->prev = c->next;
+	if (c->next != NULL)
+		c->next->prev = c->prev;
+	w->nconns--;
+	live_bump(w->mine->connections, -1);
+	free(c);
+}
+
+/*
+ * Ends our side and reads on for a moment: closing with unread bytes would turn
+ * our last answer into a reset at the client (security 0.3, 5.2).
+ */
+static void
+conn_linger(struct fiber *f, struct conn *c)
+{
+	struct worker *w = c->w;
+	size_t left = w->limits.linger_bytes;
+	struct iobuf *b;
+	int n;
+
+	c->state = CONN_LINGERING;
+	fiber_deadline(f, ring_now(w->ring) + w->limits.linger_ns);
+	if (stream_shutdown(f, &c->st) < 0)
+		return;
+	while (left > 0 && (n = sock_recv(f, c->st.s, &b)) > 0) {
+		iobuf_put(w->ring, b);
+		left -= (size_t)n < left ? (size_t)n : left;
+	}
+}
+
+/*
+ * Entry of a connection's fiber: serves what is there, then gives the fiber
+ * back by parking or closing.
+ */
+static void
+conn_main(struct fiber *f, void *arg)
+{
+	struct conn *c = arg;
+	int r = 0;
+
+	sock_hold(c->st.s, f);
+	fiber_set_object(f, c);
+	if (!c->tls_tried)
+		r = tls_accept(f, c);
+	while (r == 0 && stream_has_unread(&c->st))
+		r = http1_serve(f, c);
+	if (r == 0 && !c->st.eof && !c->st.truncated) {
+		conn_park(c);
+		return;
+	}
+	if (r == 1)
+		conn_linger(f, c);
+	if (c->st.s->inflight > 0 && c->st.s->tx == SOCK_TX_BUSY)
+		sock_quiesce(f, c->st.s);
+	conn_free(c);
+}
+
+/* ---- Parking ------------------------------------------------------------ */
+
+/* Something happened on a parked connection: bytes, or its end. */
+static void
+on_parked(struct sock *s)
+{
+	struct conn *c = s->arg;
+
+	assert(c->state == CONN_PARKED);
+	if (s->rx == SOCK_RX_READY && s->rx_res <= 0) {
+		conn_free(c);
+		return;
+	}
+	timer_stop(c->w->ring, &c->timer);
+	c->state = CONN_SERVING;
+	if (fiber_start(c->w->ring, conn_main, c, "conn") == NULL) {
+		/* All fibers work: look again in a moment. */
+		c->state = CONN_PARKED;
+		timer_set(c->w->ring, &c->timer, ring_now(c->w->ring) +
+		    10 * NSEC_MSEC);
+	}
+}
+
+static struct conn *
+conn_of_timer(struct timer *t)
+{
+	return (struct conn *)((char *)t - offsetof(struct conn, timer));
+}
+
+static void
+on_idle(struct timer *t)
+{
+	struct conn *c = conn_of_timer(t);
+
+	if (c->st.s->rx == SOCK_RX_READY && c->st.s->rx_res > 0)
+		on_parked(c->st.s);	/* it waited for a fiber */
+	else
+		conn_free(c);
+}
+
+static nsec_t
+idle_timeout(const struct conn *c)
+{
+	const struct generation *g = c->w->gen;
+	nsec_t t;
+
+	if (!c->had_request)
+		return c->w->limits.first_byte_ns;
+	if (g == NULL || c->l->ep == TNONE)
+		return NSEC_SEC;
+	t = table_entry_point(&g->table, c->l->ep)->idle_timeout_ns;
+	return t > 0 ? t : NSEC_NEVER;
+}
+
+static void
+conn_park(struct conn *c)
+{
+	c->state = CONN_PARKED;
+	timer_set(c->w->ring, &c->timer, clock_add(ring_now(c->w->ring),
+	    idle_timeout(c)));
+	stream_park(&c->st);
+}
+
+/* ---- Accepting ------------------------------------------------------------- */
+
+static unsigned
+same_address(const struct worker *w, const struct addr *a)
+{
+	unsigned n = 0;
+
+	for (const struct conn *c = w->conns; c != NULL; c = c->next)
+		n += addr_eq(&c->peer, a);
+	return n;
+}
+
+static int
+conn_addresses(struct conn *c, int fd)
+{
+	struct sockaddr_storage ss;
+	socklen_t n = sizeof(ss);
+
+	if (getpeername(fd, (struct sockaddr *)&ss, &n) < 0 ||
+	    addr_from_sockaddr((struct sockaddr *)&ss, &c->peer,
+	    &c->peer_port) < 0)
+		return -ENOTCONN;
+	n = sizeof(ss);
+	if (getsockname(fd, (struct sockaddr *)&ss, &n) < 0 ||
+	    addr_from_sockaddr((struct sockaddr *)&ss, &c->local,
+	    &c->local_port) < 0)
+		return -ENOTCONN;
+	return 0;
+}
+
+/* Over the limits the connection is closed at once and counted (S-106). */
+static bool
+conn_admit(struct worker *w, const struct conn *c)
+{
+	if (w->nconns >= w->limits.max_conns) {
+		log_limited(LOG_WARN, "%u connections: no more are taken",
+		    w->nconns);
+		return false;
+	}
+	/* Counting is long, so only when there can be too many. */
+	if (w->nconns >= w->limits.max_per_address &&
+	    same_address(w, &c->peer) >= w->limits.max_per_address) {
+		log_limited(LOG_WARN, "one address holds %u connections: "
+		    "no more are taken from it", w->limits.max_per_address);
+		return false;
+	}
+	return true;
+}
+
+void
+conn_accepted(void *arg, int fd)
+{
+	struct listener *l = arg;
+	struct worker *w = l->w;
+	struct conn *c;
+
+	if (fd < 0) {
+		log_limited(LOG_ERROR, "entry point %s: accept: %s", l->name,
+		    strerror(-fd));
+		return;
+	}
+	live_bump(w->mine->accepted, 1);
+	if ((c = calloc(1, sizeof(*c))) == NULL || conn_addresses(c, fd) < 0 ||
+	    !conn_admit(w, c)) {
+		free(c);
+		close(fd);
+		return;
+	}
+	struct sock *s = sock_new(w->ring, fd);
+
+	if (s == NULL) {
+		free(c);
+		close(fd);
+		return;
+	}
+	s->notify = on_parked;
+	s->arg = c;
+	stream_init(&c->st, s, NULL);
+	c->w = w;
+	c->l = l;
+	c->accepted = ring_now(w->ring);
+	c->timer.fn = on_idle;
+	c->next = w->conns;
+	c->prev = &w->conns;
+	if (c->next != NULL)
+		c->next->prev = &c->next;
+	w->conns = c;
+	w->nconns++;
+	live_bump(w->mine->connections, 1);
+	/* Bytes are usually there already: the first receive tries at once. */
+	c->state = CONN_PARKED;
+	timer_set(w->ring, &c->timer, c->accepted + w->limits.first_byte_ns);
+	sock_recv_start(s, false);
+}
+
+/* ---- Draining ----------------------------------------------------------------- */
+
+void
+conn_drain(struct worker *w)
+{
+	/* A request may be on its way: idle ones get a second more. */
+	for (struct conn *c = w->conns; c != NULL; c = c->next)
+		if (c->state == CONN_PARKED && c->had_request)
+			timer_set(w->ring, &c->timer, ring_now(w->ring) +
+			    NSEC_SEC);
+}
+
+void
+conn_close_parked(struct worker *w)
+{
+	struct conn *c, *next;
+
+	for (c = w->conns; c != NULL; c = next) {
+		next = c->next;
+		if (c->state == CONN_PARKED)
+			conn_free(c);
+	}
+}

@@ -1,0 +1,63 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * A client connection from accept to close.
+ *
+ *   accepted --first bytes--> SERVING <--bytes / idle--> PARKED
+ *                                |                          |
+ *                                +-------> LINGERING <------+--> closed
+ *
+ * A parked connection is this struct, its socket with one armed receive and one
+ * timer: no fiber, no buffer. When bytes arrive it borrows a fiber; when no
+ * fiber is free it stays parked, which is back-pressure for free.
+ */
+#ifndef CONN_H
+#define CONN_H
+
+#include "addr.h"
+#include "stream.h"
+#include "table.h"
+#include "worker.h"
+
+/* A listening socket as the worker has it; entry points keep their name. */
+struct listener {
+	struct worker *w;
+	struct acceptor *acceptor;
+	struct listener *next;
+	char *name;			/* of the entry point */
+	uint32_t id, address;		/* as the master numbers them */
+	uint32_t ep;			/* index in the current table, TNONE */
+	int fd;
+};
+
+enum conn_state { CONN_PARKED, CONN_SERVING, CONN_LINGERING };
+
+struct conn {
+	struct stream st;
+	struct worker *w;
+	struct listener *l;
+	struct conn *next, **prev;	/* in w->conns */
+	struct timer timer;		/* parked: when to give up */
+	struct addr peer, local;
+	uint16_t peer_port, local_port;
+	uint8_t state;			/* enum conn_state */
+	bool tls_tried;			/* the first byte was looked at */
+	bool had_request;		/* idle from now on, not fresh */
+	uint32_t requests;
+	nsec_t accepted;
+	uint64_t tls_options;		/* hash of the name of the options in use; 0 plain */
+};
+
+/* For acceptor_start(); arg is the struct listener. */
+void	conn_accepted(void *arg, int fd_or_err);
+/* Closes all parked connections: the drain's end. */
+void	conn_close_parked(struct worker *w);
+/* Tells idle connections that the worker drains (they close soon). */
+void	conn_drain(struct worker *w);
+
+static inline bool
+conn_is_tls(const struct conn *c)
+{
+	return c->st.tls != NULL;
+}
+
+#endif

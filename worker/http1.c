@@ -1,0 +1,208 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * The life of an HTTP/1 request. http1_serve() reads top to bottom as the
+ * pipeline it is; each step is a function of the file that its name says.
+ */
+#include "http1.h"
+
+#include "access_log.h"
+#include "conn.h"
+#include "entry.h"
+#include "exchange.h"
+#include "generation.h"
+#include "h1.h"
+#include "h1_write.h"
+#include "http1_body.h"
+#include "http1_sink.h"
+#include "live.h"
+#include "router.h"
+
+#include <errno.h>
+
+static struct h1_limits
+head_limits(const struct conn *c)
+{
+	struct h1_limits lim = { .line = 16 << 10, .field = 32 << 10,
+	    .head = 64 << 10, .fields = FIELDS_RECEIVED };
+	const struct generation *g = c->w->gen;
+	uint32_t max;
+
+	if (g != NULL && c->l->ep != TNONE &&
+	    (max = table_entry_point(&g->table, c->l->ep)->max_header_bytes)) {
+		lim.head = max;
+		if (max > lim.field)
+			lim.field = max;
+	}
+	return lim;
+}
+
+/*
+ * A request that is not one: Go's short answer, then the end. Nothing that
+ * follows on this connection is parsed (security 0.3).
+ */
+static int
+refuse(struct fiber *f, struct conn *c, struct h1_error err)
+{
+	char out[320];
+	struct str text = h1_status_text(err.status);
+	bool plain = err.status == 501 || err.status == 405;
+	int n = snprintf(out, sizeof(out), "HTTP/1.1 %u %.*s\r\n%s"
+	    "Connection: close\r\n%s\r\n%u %.*s", err.status, STR_ARG(text),
+	    plain ? "" : "Content-Type: text/plain; charset=utf-8\r\n",
+	    plain ? "Content-Length: 0\r\n" : "", err.status, STR_ARG(text));
+	struct iovec iov = { out, (size_t)n };
+
+	if (plain)
+		iov.iov_len = (size_t)(strstr(out, "\r\n\r\n") + 4 - out);
+	live_bump(c->w->mine->responses[err.status / 100], 1);
+	fiber_deadline(f, ring_now(c->w->ring) + c->w->limits.write_gap_ns);
+	return stream_send(f, &c->st, &iov, 1) < 0 ? -EPIPE : 1;
+}
+
+/*
+ * Reads a whole head. 1 with its length; 0 when the client left before a first
+ * byte; -EBADMSG with *err; other -errno.
+ */
+static int
+read_head(struct fiber *f, struct conn *c, const struct h1_limits *lim,
+    size_t *ret_n, struct h1_error *err)
+{
+	struct h1_scan scan = { 0 };
+	int r;
+
+	fiber_deadline(f, ring_now(c->w->ring) + c->w->limits.head_ns);
+	for (;;) {
+		const struct iobuf *b = c->st.in;
+
+		if (iobuf_len(b) > 0) {
+			r = h1_scan(&scan, (const char *)b->data + b->head,
+			    iobuf_len(b), lim, err);
+			if (r < 0)
+				return r;
+			if (r > 0) {
+				*ret_n = (size_t)r;
+				return 1;
+			}
+		}
+		r = stream_fill(f, &c->st, lim->head + 1);
+		if (r == 0)
+			return iobuf_len(c->st.in) == 0 ? 0 : -ECONNRESET;
+		if (r == -ETIMEDOUT) {
+			*err = (struct h1_error){ 408, REASON_HEAD_TIMEOUT };
+			return -EBADMSG;
+		}
+		if (r == -EMSGSIZE) {
+			*err = (struct h1_error){ 431, REASON_HEAD_TOO_LARGE };
+			return -EBADMSG;
+		}
+		if (r < 0)
+			return r;
+	}
+}
+
+/* From the codec's view to the exchange's, which knows no protocol. */
+static void
+take_request(struct exchange *x, const struct h1_request *q)
+{
+	x->req.method = q->method;
+	x->req.path = q->path;
+	x->req.query = q->query;
+	x->req.has_query = q->has_query;
+	x->req.host = q->host;
+	x->req.length = q->length;
+	x->req.framing = q->framing;
+	x->req.minor = q->minor;
+	x->req.expect_continue = q->expect_continue;
+	x->close = !q->keep_alive || x->c->w->draining;
+}
+
+static int
+parse_head(struct exchange *x, struct conn *c, size_t n,
+    const struct h1_limits *lim, struct h1_error *err)
+{
+	struct h1_request q;
+	int r;
+
+	x->head = stream_detach(&c->st, n, &r);
+	if (x->head == NULL) {
+		*err = (struct h1_error){ 503, REASON_NO_MEMORY };
+		return -EBADMSG;
+	}
+	r = h1_parse_request(&q, &x->req.fields, (const char *)x->head->data +
+	    x->head->head - n, n, lim, err);
+	if (r == 0)
+		take_request(x, &q);
+	return r;
+}
+
+static void
+exchange_begin(struct exchange *x, struct conn *c)
+{
+	struct worker *w = c->w;
+
+	x->c = c;
+	x->facts.start = ring_now(w->ring);
+	x->facts.start_wall = clock_wall();
+	x->facts.number = live_add(w->live->request_number, 1) + 1;
+	x->scheme = conn_is_tls(c) ? STR("https") : STR("http");
+	live_bump(w->mine->requests, 1);
+	c->had_request = true;
+	c->requests++;
+	if (w->gen != NULL && c->l->ep != TNONE) {
+		x->gen = generation_ref(w->gen);
+		x->t = &x->gen->table;
+		x->ep = table_entry_point(x->t, c->l->ep);
+	}
+}
+
+/* Everything between head and log. 0 or -errno as http1_serve. */
+static int
+serve(struct fiber *f, struct exchange *x)
+{
+	int r;
+
+	fiber_deadline(f, NSEC_NEVER);
+	if (x->ep == NULL)	/* nothing published yet */
+		return respond_error(f, x, 404, REASON_NOT_READY,
+		    STR("404 page not found"));
+	if ((r = entry_apply(f, x)) != 0)
+		return r < 0 ? r : 0;
+	if ((r = router_select(f, x)) != 0)
+		return r < 0 ? r : 0;
+	return router_run(f, x);
+}
+
+int
+http1_serve(struct fiber *f, struct conn *c)
+{
+	const struct h1_limits lim = head_limits(c);
+	struct http1_body body;
+	struct http1_sink sink;
+	struct h1_error err;
+	struct exchange *x;
+	size_t n;
+	int r = read_head(f, c, &lim, &n, &err);
+
+	if (r == -EBADMSG)
+		return refuse(f, c, err);
+	if (r <= 0)
+		return r < 0 ? r : -ECONNRESET;
+	if ((x = exchange_get(c->w)) == NULL)
+		return -ENOMEM;
+	if (parse_head(x, c, n, &lim, &err) < 0) {
+		exchange_put(x);
+		return refuse(f, c, err);
+	}
+	exchange_begin(x, c);
+	http1_body_init(&body, x);
+	http1_sink_init(&sink, x);
+	r = serve(f, x);
+	if (r == 0)
+		r = http1_sink_finish(f, x, &sink);
+	http1_sink_fini(&sink, x);
+	access_log_write(x);
+	if (r == 0 && x->close)
+		r = 1;
+	exchange_put(x);
+	return r;
+}

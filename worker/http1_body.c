@@ -1,0 +1,127 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* The body of an HTTP/1 request; see http1_body.h. */
+#include "http1_body.h"
+
+#include "conn.h"
+
+#include <errno.h>
+
+/* Only now, after auth and with a server ready, is the body asked for (C03). */
+static int
+send_continue(struct fiber *f, struct exchange *x, struct http1_body *b)
+{
+	static const char line[] = "HTTP/1.1 100 Continue\r\n\r\n";
+	struct iovec iov = { (void *)(size_t)line, sizeof(line) - 1 };
+
+	b->owes_continue = false;
+	return x->head_sent ? 0 : stream_send(f, &x->c->st, &iov, 1);
+}
+
+/* Waits for bytes of the client. 1, 0 at its end, -EINTR for the watched. */
+static int
+wait_bytes(struct fiber *f, struct exchange *x, struct stream *watch)
+{
+	struct stream *st = &x->c->st;
+	struct worker *w = x->c->w;
+	nsec_t before = fiber_deadline(f, ring_now(w->ring) +
+	    (x->ep->read_timeout_set && x->ep->read_timeout_ns > 0 ?
+	    x->ep->read_timeout_ns : w->limits.body_gap_ns));
+	int r = 0;
+
+	if (watch != NULL) {
+		stream_watch(watch);
+		stream_watch(st);
+		while (r == 0 && stream_peek(st) == 0) {
+			if (stream_peek(watch) != 0)
+				r = -EINTR;
+			else
+				r = fiber_wait(f);
+		}
+	}
+	if (r == 0)
+		r = stream_fill(f, st, SIZE_MAX);
+	fiber_deadline(f, before);
+	return r;
+}
+
+static int
+take_length(struct http1_body *b, struct str in, struct str *ret)
+{
+	*ret = str_head(in, b->left < in.n ? (size_t)b->left : in.n);
+	b->given = ret->n;
+	b->left -= ret->n;
+	b->s.done = b->left == 0;
+	return 1;
+}
+
+/* As chunked_decode(), and notes what is used of the buffer. */
+static int
+take_chunked(struct http1_body *b, struct str in, struct str *ret)
+{
+	struct str rest = in, more;
+	int r = chunked_decode(&b->chunked, &rest, ret, NULL);
+
+	/* Behind the data the end may already stand: then it is known now. */
+	if (r == 1 && b->chunked.left == 0) {
+		struct chunked ahead = b->chunked;
+		struct str tail = rest;
+
+		if (chunked_decode(&ahead, &tail, &more, NULL) == 2) {
+			b->chunked = ahead;
+			rest = tail;
+			b->s.done = true;
+		}
+	}
+	b->given = in.n - rest.n;
+	b->s.done |= r == 2;
+	return r == 2 ? 0 : r;
+}
+
+static int
+read_body(struct fiber *f, struct exchange *x, struct source *src,
+    struct stream *watch, struct str *ret)
+{
+	struct http1_body *b = (struct http1_body *)src;
+	struct stream *st = &x->c->st;
+	bool chunked = x->req.framing == FRAMING_CHUNKED;
+	int r;
+
+	for (;;) {
+		stream_consume(st, b->given);
+		b->given = 0;
+		if (src->done)
+			return 0;
+		if (b->owes_continue && (r = send_continue(f, x, b)) < 0)
+			return r;
+		if (iobuf_len(st->in) > 0) {
+			struct str in = { (const char *)st->in->data +
+			    st->in->head, iobuf_len(st->in) };
+
+			r = chunked ? take_chunked(b, in, ret) :
+			    take_length(b, in, ret);
+			if (r < 0 || (r == 0 && src->done)) {
+				stream_consume(st, b->given);
+				b->given = 0;
+				return r;
+			}
+			if (r > 0) {
+				x->facts.request_bytes += ret->n;
+				return 1;
+			}
+			continue;
+		}
+		r = wait_bytes(f, x, watch);
+		if (r <= 0)	/* ended in the middle of the body (F17) */
+			return r == 0 ? -ECONNRESET : r;
+	}
+}
+
+void
+http1_body_init(struct http1_body *b, struct exchange *x)
+{
+	*b = (struct http1_body){ .s.read = read_body,
+	    .left = x->req.length, .owes_continue = x->req.expect_continue };
+	chunked_init(&b->chunked);
+	b->s.done = x->req.framing == FRAMING_NONE;
+	x->body = &b->s;
+}

@@ -1,0 +1,220 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* The last sink of a response; see http1_sink.h. */
+#include "http1_sink.h"
+
+#include "chunked.h"
+#include "conn.h"
+#include "h1_write.h"
+#include "live.h"
+
+#include <assert.h>
+#include <errno.h>
+
+static int
+send_iov(struct fiber *f, struct exchange *x, struct iovec *iov, unsigned n)
+{
+	struct worker *w = x->c->w;
+	nsec_t before = fiber_deadline(f, ring_now(w->ring) +
+	    w->limits.write_gap_ns);
+	int r = stream_send(f, &x->c->st, iov, n);
+
+	fiber_deadline(f, before);
+	if (r == -ETIMEDOUT)
+		x->reason = REASON_CLIENT_STALLED;
+	else if (r < 0) {
+		x->client_gone = true;
+		if (x->reason == REASON_NONE)
+			x->reason = REASON_CLIENT_GONE;
+	}
+	return r;
+}
+
+/* Room for a head of n bytes; kept until it is sent. */
+static char *
+head_space(struct exchange *x, struct http1_sink *k, size_t n)
+{
+	k->head = iobuf_get(x->c->w->ring, n);
+	if (k->head == NULL)
+		return NULL;
+	k->head->tail = (uint32_t)n;
+	return (char *)k->head->data;
+}
+
+/* 1xx go out at once; HTTP/1.0 does not know them (H1-R12). */
+static int
+on_interim(struct fiber *f, struct exchange *x, struct sink *s)
+{
+	struct http1_sink *k = (struct http1_sink *)s;
+	struct h1_out_response a = { .status = x->resp.status,
+	    .fields = &x->resp.fields, .minor = 1 };
+	struct iovec iov;
+	char *p;
+	int r;
+
+	if (x->req.minor == 0)
+		return 0;
+	if ((p = head_space(x, k, h1_response_size(&a))) == NULL)
+		return -ENOMEM;
+	iov = (struct iovec){ p, h1_write_response(&a, p) };
+	r = send_iov(f, x, &iov, 1);
+	iobuf_put(x->c->w->ring, k->head);
+	k->head = NULL;
+	return r;
+}
+
+static void
+count_keep_alive(struct exchange *x)
+{
+	const struct tentry_point *ep = x->ep;
+
+	if (ep == NULL)
+		return;
+	if (ep->keep_alive_max_requests != 0 &&
+	    x->c->requests >= ep->keep_alive_max_requests)
+		x->close = true;
+	if (ep->keep_alive_max_ns != 0 && ring_now(x->c->w->ring) -
+	    x->c->accepted >= ep->keep_alive_max_ns)
+		x->close = true;
+}
+
+static void
+choose_framing(struct exchange *x, struct http1_sink *k)
+{
+	struct response *a = &x->resp;
+	unsigned st = a->status;
+
+	a->no_body |= st == 204 || st == 304 || st < 200 ||
+	    str_eq(x->req.method, STR("HEAD"));
+	k->known = a->length >= 0 && st != 204 && st >= 200;
+	k->left = a->no_body || !k->known ? 0 : (uint64_t)a->length;
+	if (a->no_body || k->known)
+		return;
+	k->chunked = x->req.minor >= 1;
+	k->until_close = !k->chunked;
+	x->close |= k->until_close;
+}
+
+static int
+on_head(struct fiber *f, struct exchange *x, struct sink *s)
+{
+	struct http1_sink *k = (struct http1_sink *)s;
+	struct worker *w = x->c->w;
+	struct h1_out_response a = { .status = x->resp.status,
+	    .fields = &x->resp.fields, .minor = x->req.minor == 0 ? 0 : 1 };
+	char *p;
+
+	(void)f;
+	assert(!x->head_sent);
+	x->head_sent = true;
+	/* What is left of the body could read as a request (H1-C06). */
+	x->close |= !x->body->done || w->draining;
+	count_keep_alive(x);
+	choose_framing(x, k);
+	a.framing = k->chunked ? H1_CHUNKED : H1_NONE;
+	a.has_length = k->known;
+	a.length = k->known ? (uint64_t)x->resp.length : 0;
+	a.close = x->close;
+	a.keep_alive = !x->close && x->req.minor == 0;
+	if (fields_find(&x->resp.fields, FIELD_DATE) == NULL)
+		a.date = worker_date(w);
+	if ((p = head_space(x, k, h1_response_size(&a))) == NULL)
+		return -ENOMEM;
+	h1_write_response(&a, p);
+	live_bump(w->mine->responses[x->resp.status / 100 < 6 ?
+	    x->resp.status / 100 : 0], 1);
+	return 0;
+}
+
+/* The trailer section behind the last chunk, in the arena. */
+static struct str
+write_trailers(struct exchange *x)
+{
+	struct buf b = { .max = 16384 };
+	struct str out;
+
+	FIELDS_EACH(&x->resp.trailers, t) {
+		buf_puts(&b, field_name(t));
+		buf_puts(&b, STR(": "));
+		buf_puts(&b, field_value(t));
+		buf_puts(&b, STR("\r\n"));
+	}
+	buf_puts(&b, STR("\r\n"));
+	out = arena_dup(&x->arena, buf_str(&b));
+	if (buf_failed(&b))
+		out = STR("\r\n");
+	buf_fini(&b);
+	return out;
+}
+
+static void
+add(struct iovec *iov, unsigned *n, const void *p, size_t len)
+{
+	if (len != 0)
+		iov[(*n)++] = (struct iovec){ (void *)(size_t)p, len };
+}
+
+static int
+on_body(struct fiber *f, struct exchange *x, struct sink *s, struct str data,
+    bool last)
+{
+	struct http1_sink *k = (struct http1_sink *)s;
+	struct iovec iov[5];
+	struct str trailers;
+	char size[20];
+	unsigned n = 0;
+	int r;
+
+	if (x->resp.no_body)
+		data = STR_NONE;
+	/* A message is never made to look complete, nor longer (N-09). */
+	if (k->known && !x->resp.no_body &&
+	    (data.n > k->left || (last && data.n < k->left)))
+		return -EPROTO;
+	k->left -= k->known && !x->resp.no_body ? data.n : 0;
+	if (k->head != NULL)
+		add(iov, &n, k->head->data, k->head->tail);
+	if (k->chunked && data.n > 0)
+		add(iov, &n, size, chunk_head(size, data.n));
+	add(iov, &n, data.p, data.n);
+	if (k->chunked && last) {
+		trailers = x->resp.trailers.n != 0 ? write_trailers(x) :
+		    STR("\r\n");
+		if (data.n > 0)
+			add(iov, &n, "\r\n0\r\n", 5);
+		else
+			add(iov, &n, "0\r\n", 3);
+		add(iov, &n, trailers.p, trailers.n);
+	} else if (k->chunked && data.n > 0)
+		add(iov, &n, "\r\n", 2);
+	x->complete |= last;
+	r = n != 0 ? send_iov(f, x, iov, n) : 0;
+	iobuf_put(x->c->w->ring, k->head);
+	k->head = NULL;
+	x->facts.response_bytes += data.n;
+	return r;
+}
+
+void
+http1_sink_init(struct http1_sink *k, struct exchange *x)
+{
+	*k = (struct http1_sink){ .s = { .interim = on_interim,
+	    .head = on_head, .body = on_body } };
+	x->sink = &k->s;
+}
+
+int
+http1_sink_finish(struct fiber *f, struct exchange *x, struct http1_sink *k)
+{
+	if (!x->head_sent)	/* a handler forgot to answer: a bug of ours */
+		return -EPROTO;
+	if (!x->complete)
+		return on_body(f, x, &k->s, STR_NONE, true);
+	return 0;
+}
+
+void
+http1_sink_fini(struct http1_sink *k, struct exchange *x)
+{
+	iobuf_put(x->c->w->ring, k->head);
+	k->head = NULL;
+}

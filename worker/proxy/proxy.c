@@ -1,0 +1,370 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Proxying: the request is written anew from the model, its body streams up
+ * while the answer is watched for, the answer streams down through the sinks.
+ * Nothing is buffered beyond one receive in each direction; who is slow slows
+ * the other side.
+ */
+#include "proxy.h"
+
+#include "conn.h"
+#include "live.h"
+#include "upstream.h"
+
+#include <errno.h>
+
+/* ---- The request ---------------------------------------------------------- */
+
+/* X-Forwarded-For is completed here, so that middlewares see it without us. */
+static int
+add_forwarded_for(struct exchange *x)
+{
+	struct fields *fs = &x->req.fields;
+	struct str have = fields_get(fs, FIELD_XFF), all;
+	char text[ADDR_TEXT];
+	const char *peer = addr_text(&x->c->peer, text);
+
+	if (x->req.drop_xff) {
+		fields_remove(fs, FIELD_XFF);
+		return 0;
+	}
+	if (x->ep->not_append_xff)
+		return 0;
+	all = have.n != 0 ? arena_printf(&x->arena, "%.*s, %s", STR_ARG(have),
+	    peer) : arena_dup(&x->arena, str_c(peer));
+	return all.p == NULL ? -ENOMEM : fields_set_id(fs, FIELD_XFF, all);
+}
+
+/* ';' separates nothing for us, so nothing behind us may split at it. */
+static struct str
+plain_query(struct exchange *x)
+{
+	struct str q = x->req.query;
+	char *p;
+
+	if (str_chr(q, ';') < 0)
+		return q;
+	if ((p = arena_alloc(&x->arena, q.n)) == NULL)
+		return STR_NONE;
+	for (size_t i = 0; i < q.n; i++)
+		p[i] = q.p[i] == ';' ? '&' : q.p[i];
+	return str_n(p, q.n);
+}
+
+static struct str
+server_path(struct exchange *x, const struct tserver *sv)
+{
+	struct str base = table_str(x->t, sv->path);
+
+	if (base.n == 0)
+		return x->req.path.n != 0 ? x->req.path : STR("/");
+	if (base.p[base.n - 1] == '/' && x->req.path.n > 0)
+		base.n--;
+	return arena_printf(&x->arena, "%.*s%.*s", STR_ARG(base),
+	    STR_ARG(x->req.path));
+}
+
+static bool
+wants_length(struct str method)
+{
+	return str_eq(method, STR("POST")) || str_eq(method, STR("PUT")) ||
+	    str_eq(method, STR("PATCH"));
+}
+
+/* Several Cookie lines become one, as auth and server read them (H1-H20). */
+static int
+join_cookies(struct exchange *x)
+{
+	struct fields *fs = &x->req.fields;
+	struct field *first = fields_find(fs, FIELD_COOKIE), *f = first;
+	struct str all;
+
+	if (first == NULL || fields_next(fs, STR("Cookie"), first) == NULL)
+		return 0;
+	all = field_value(first);
+	while ((f = fields_next(fs, STR("Cookie"), f)) != NULL) {
+		all = arena_printf(&x->arena, "%.*s; %.*s", STR_ARG(all),
+		    STR_ARG(field_value(f)));
+		if (all.p == NULL)
+			return -ENOMEM;
+	}
+	return fields_set_id(fs, FIELD_COOKIE, all);
+}
+
+static int
+prepare(struct exchange *x, const struct tservice *sv, const struct tserver *to,
+    struct h1_out_request *q)
+{
+	fields_remove_classes(&x->req.fields, CLASS_HOP);
+	if (add_forwarded_for(x) < 0 || join_cookies(x) < 0)
+		return -ENOMEM;
+	*q = (struct h1_out_request){ .method = x->req.method,
+	    .path = server_path(x, to), .has_query = x->req.has_query,
+	    .query = plain_query(x), .fields = &x->req.fields,
+	    .framing = x->req.framing, .length = x->req.length,
+	    .te_trailers = x->req.te_trailers,
+	    .zero_length = x->req.framing == FRAMING_NONE &&
+	    wants_length(x->req.method) };
+	q->host = sv->pass_host_header ? x->req.host :
+	    table_str(x->t, to->authority);
+	return q->path.p == NULL ? -ENOMEM : 0;
+}
+
+/* ---- Failure ------------------------------------------------------------------ */
+
+/* Which status Traefik gives it (proxy.md 3.10), through the sinks. */
+static int
+fail(struct fiber *f, struct exchange *x, enum reason why)
+{
+	unsigned status = reason_status(why);
+
+	if (why == REASON_CLIENT_GONE) {
+		x->client_gone = true;
+		x->reason = why;
+		x->resp.status = status;
+		return -ECONNABORTED;
+	}
+	if (x->head_sent)
+		return -EPROTO;
+	respond_begin(x);
+	return respond_text(f, x, status, why, status_text(status));
+}
+
+/* ---- The answer ------------------------------------------------------------------ */
+
+/* The fields that may pass: not hop-by-hop, not listed in Connection. */
+static int
+take_fields(struct exchange *x, struct upstream *u)
+{
+	FIELDS_EACH(&u->fields, c) {
+		struct str list = field_value(c), item;
+
+		if (c->id != FIELD_CONNECTION)
+			continue;
+		while (str_next(&list, ',', &item))
+			if (item.n != 0 && !str_caseeq(item,
+			    STR("connection")))
+				fields_remove_name(&u->fields, item);
+	}
+	fields_remove_classes(&u->fields, CLASS_HOP);
+	/* Fields set before the answer (cookies of a balancer) stay. */
+	FIELDS_EACH(&u->fields, c)
+		if (fields_add(&x->resp.fields, field_name(c),
+		    field_value(c)) < 0)
+			return -ENOBUFS;
+	return 0;
+}
+
+static int
+relay_interim(struct fiber *f, struct exchange *x, struct upstream *u)
+{
+	int r;
+
+	if (u->resp.status == 100)	/* answered by us already (R11) */
+		return 0;
+	x->resp.status = u->resp.status;
+	respond_begin(x);
+	if ((r = take_fields(x, u)) == 0)
+		r = sink_interim(f, x, x->sink);
+	respond_begin(x);
+	return r;
+}
+
+/* Reads heads until a final one; passes 1xx on (at most 8, R12). */
+static int
+read_answer(struct fiber *f, struct exchange *x, struct upstream *u,
+    const struct ttransport *tr)
+{
+	struct stream *client = x->body->done ? &x->c->st : NULL;
+	int r;
+
+	fiber_deadline(f, tr->response_header_timeout_ns > 0 ?
+	    ring_now(x->w->ring) + tr->response_header_timeout_ns :
+	    NSEC_NEVER);
+	for (unsigned n = 0;; n++) {
+		if ((r = upstream_read_head(f, u, x->req.method, client)) < 0)
+			break;
+		if (u->resp.status >= 200)
+			break;
+		if (u->resp.status == 101 || n == 8) {	/* R13, R12 */
+			u->broken = true;
+			r = -EBADMSG;
+			break;
+		}
+		if ((r = relay_interim(f, x, u)) < 0)
+			break;
+	}
+	fiber_deadline(f, NSEC_NEVER);
+	return r;
+}
+
+static int
+take_trailers(struct exchange *x, struct upstream *u)
+{
+	struct h1_limits lim = { .fields = 32 };
+	struct field *v;
+
+	if (u->trailers.n <= 2)		/* the empty line alone */
+		return 0;
+	if ((v = arena_alloc(&x->arena, 32 * sizeof(*v))) == NULL)
+		return -ENOMEM;
+	x->resp.trailers = (struct fields){ v, 0, 32 };
+	if (h1_parse_trailers(&x->resp.trailers, u->trailers.p, u->trailers.n,
+	    &lim) < 0)
+		return -EPROTO;
+	fields_remove_classes(&x->resp.trailers, CLASS_HOP | CLASS_FRAMING);
+	return 0;
+}
+
+static int
+relay_body(struct fiber *f, struct exchange *x, struct upstream *u)
+{
+	struct str data;
+	bool last = false;
+	int r;
+
+	if (u->body_done)
+		return sink_body(f, x, x->sink, STR_NONE, true);
+	while (!last) {
+		if ((r = upstream_read_body(f, u, &data, &last)) < 0) {
+			x->reason = REASON_UPSTREAM_TRUNCATED;
+			return r;
+		}
+		x->facts.origin_bytes += data.n;
+		if (last && (r = take_trailers(x, u)) < 0)
+			return r;
+		if ((r = sink_body(f, x, x->sink, data, last)) < 0) {
+			u->broken = true;
+			return r;
+		}
+	}
+	return 0;
+}
+
+static int
+relay(struct fiber *f, struct exchange *x, struct upstream *u)
+{
+	int r;
+
+	x->facts.origin_status = u->resp.status;
+	x->facts.origin_end = ring_now(x->w->ring);
+	x->resp.status = u->resp.status;
+	x->resp.length = u->resp.has_length ? (int64_t)u->resp.length :
+	    u->body_done && u->resp.status != 304 &&
+	    !str_eq(x->req.method, STR("HEAD")) ? 0 : -1;
+	x->resp.no_body = u->body_done && u->resp.has_length &&
+	    u->resp.length > 0;
+	if ((r = take_fields(x, u)) < 0)
+		return fail(f, x, REASON_UPSTREAM_TOO_LARGE);
+	if ((r = sink_head(f, x, x->sink)) == 0)
+		r = relay_body(f, x, u);
+	x->facts.origin_end = ring_now(x->w->ring);
+	return r;
+}
+
+/* ---- One attempt ------------------------------------------------------------------- */
+
+/*
+ * Streams the body up. 0 when all of it is sent or the answer has begun;
+ * -EREMOTEIO when the client's side failed (then *ret_why), other -errno when
+ * the server's did.
+ */
+static int
+send_body(struct fiber *f, struct exchange *x, struct upstream *u,
+    enum reason *ret_why)
+{
+	struct str data;
+	int r;
+
+	while ((r = x->body->read(f, x, x->body, &u->st, &data)) > 0) {
+		r = upstream_send_body(f, u, x->req.framing, data,
+		    x->body->done);
+		if (r < 0)
+			return r == -EINTR ? 0 : r;
+		if (x->body->done)
+			return 0;
+	}
+	if (r == 0)			/* the end came alone */
+		r = upstream_send_body(f, u, x->req.framing, STR_NONE, true);
+	else if (r != -EINTR) {
+		*ret_why = r == -ETIMEDOUT ? REASON_BODY_TIMEOUT :
+		    r == -EBADMSG ? REASON_BAD_CHUNK : REASON_CLIENT_GONE;
+		return -EREMOTEIO;
+	}
+	if (r == -EINTR)		/* an early answer (C07) */
+		u->broken = true;
+	return r == -EINTR ? 0 : r;
+}
+
+struct attempt {
+	const struct tserver *server;
+	const struct ttransport *transport;
+	struct h1_out_request q;
+	struct upstream *u;
+	enum reason why;
+	bool fresh;
+};
+
+/* Up to the final head. 0, or -errno with a->why. */
+static int
+attempt_once(struct fiber *f, struct exchange *x, struct attempt *a)
+{
+	int r = upstream_open(f, x, a->server, a->transport, a->fresh, &a->u,
+	    &a->why);
+
+	if (r < 0)
+		return r;
+	r = upstream_send_head(f, a->u, &a->q, STR_NONE);
+	if (r == 0 && x->req.framing != FRAMING_NONE)
+		r = send_body(f, x, a->u, &a->why);
+	if (r == -EREMOTEIO) {
+		a->u->broken = true;
+		return r;
+	}
+	/* A server that closes may have answered before: read, then judge. */
+	a->u->broken |= r < 0;
+	r = read_answer(f, x, a->u, a->transport);
+	if (r < 0)
+		a->why = upstream_reason(r);
+	return r;
+}
+
+/* Once more, on a fresh connection, where nothing can happen twice (C16). */
+static bool
+may_retry(const struct exchange *x, const struct attempt *a, int err)
+{
+	static const char *const idempotent[] = { "GET", "HEAD", "OPTIONS",
+	    "PUT", "DELETE" };
+
+	if (a->u == NULL || !a->u->reused || x->req.framing != FRAMING_NONE ||
+	    (err != -EPIPE && err != -ECONNRESET))
+		return false;
+	for (size_t i = 0; i < ARRAY_SIZE(idempotent); i++)
+		if (str_eq(x->req.method, str_c(idempotent[i])))
+			return true;
+	return false;
+}
+
+int
+proxy_serve(struct fiber *f, struct exchange *x, const struct tservice *sv,
+    const struct tserver *server)
+{
+	struct attempt a = { .server = server, .why = REASON_NO_MEMORY,
+	    .transport = table_transport(x->t, sv->transport) };
+	int r;
+
+	x->facts.server = server;
+	x->facts.origin_start = ring_now(x->w->ring);
+	if (prepare(x, sv, server, &a.q) < 0)
+		return fail(f, x, REASON_NO_MEMORY);
+	r = attempt_once(f, x, &a);
+	if (r < 0 && may_retry(x, &a, r)) {
+		upstream_done(f, a.u);
+		a.u = NULL;
+		a.fresh = true;
+		r = attempt_once(f, x, &a);
+	}
+	r = r < 0 ? fail(f, x, a.why) : relay(f, x, a.u);
+	upstream_done(f, a.u);
+	return r;
+}

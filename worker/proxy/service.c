@@ -1,0 +1,77 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* Services; see service.h. */
+#include "service.h"
+
+#include "demo.h"
+#include "live.h"
+#include "proxy.h"
+#include "worker.h"
+
+/* Weighted round robin over all workers: whose turn the n-th request is. */
+static const struct tserver *
+server_of_turn(const struct exchange *x, const struct tservice *sv,
+    uint64_t turn)
+{
+	const uint32_t *v = TABLE_VEC(x->t, sv->servers, uint32_t);
+	uint64_t total = 0;
+
+	for (uint32_t i = 0; i < sv->servers.n; i++)
+		total += table_server(x->t, v[i])->weight;
+	turn %= total;
+	for (uint32_t i = 0; i < sv->servers.n; i++) {
+		const struct tserver *s = table_server(x->t, v[i]);
+
+		if (turn < s->weight)
+			return s;
+		turn -= s->weight;
+	}
+	return NULL;	/* not reached: the turns add up to the total */
+}
+
+static const struct tserver *
+pick_server(const struct exchange *x, const struct tservice *sv)
+{
+	struct live *live = x->w->live;
+	uint64_t turn;
+
+	if (sv->servers.n == 0)
+		return NULL;
+	if (sv->servers.n == 1)
+		return table_server(x->t, TABLE_VEC(x->t, sv->servers,
+		    uint32_t)[0]);
+	turn = sv->live_slot < LIVE_SERVICES ?
+	    live_add(live->services[sv->live_slot].turn, 1) : x->facts.number;
+	return server_of_turn(x, sv, turn);
+}
+
+static int
+balance(struct fiber *f, struct exchange *x, const struct tservice *sv)
+{
+	const struct tserver *server = pick_server(x, sv);
+
+	if (server == NULL)
+		return respond_error(f, x, 503, REASON_SERVICE_EMPTY,
+		    STR("no available server"));
+	return proxy_serve(f, x, sv, server);
+}
+
+int
+service_serve(struct fiber *f, struct exchange *x, const struct tservice *sv)
+{
+	x->facts.service = sv;
+	switch (sv->kind) {
+	case TSERVICE_LOAD_BALANCER:
+		return balance(f, x, sv);
+	case TSERVICE_PING:
+		return respond_text(f, x, x->w->draining ? 503 : 200,
+		    REASON_INTERNAL_SERVICE, x->w->draining ?
+		    status_text(503) : STR("OK"));
+	case TSERVICE_DEMO:
+		return demo_serve(f, x);
+	case TSERVICE_DEMO_LOGIN:
+		return demo_login_serve(f, x);
+	default:
+		return respond_text(f, x, 418, REASON_INTERNAL_SERVICE,
+		    STR_NONE);
+	}
+}

@@ -1,0 +1,448 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* One connection to a server; see upstream.h. */
+#include "upstream.h"
+
+#include "pool.h"
+#include "upstream_tls.h"
+#include "worker.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#define HEAD_MAX	(64 * 1024)
+
+static const struct h1_limits head_limits = { .line = 16 << 10,
+    .field = 32 << 10, .head = HEAD_MAX, .fields = FIELDS_RECEIVED };
+
+enum reason
+upstream_reason(int err)
+{
+	switch (err) {
+	case -ECONNREFUSED:
+		return REASON_UPSTREAM_REFUSED;
+	case -ETIMEDOUT:
+		return REASON_UPSTREAM_TIMEOUT;
+	case -EBADMSG:
+		return REASON_UPSTREAM_MALFORMED;
+	case -EMSGSIZE:
+		return REASON_UPSTREAM_TOO_LARGE;
+	case -ECONNABORTED:
+		return REASON_CLIENT_GONE;
+	case -EHOSTUNREACH:
+	case -ENETUNREACH:
+	case -EADDRNOTAVAIL:
+		return REASON_UPSTREAM_UNREACHABLE;
+	case -ENOMEM:
+	case -EMFILE:
+	case -ENFILE:
+		return REASON_OVERLOAD;
+	default:
+		return REASON_UPSTREAM_CLOSED;
+	}
+}
+
+/* ---- Opening ------------------------------------------------------------ */
+
+static int
+dial(struct fiber *f, struct upstream *u, const struct addr *a, uint16_t port)
+{
+	struct sockaddr_storage ss;
+	socklen_t len = addr_to_sockaddr(a, port, &ss);
+	int fd = socket(ss.ss_family, SOCK_STREAM | SOCK_NONBLOCK |
+	    SOCK_CLOEXEC, 0), one = 1;
+	struct sock *s;
+	int r;
+
+	if (fd < 0)
+		return -errno;
+	(void)setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof(one));
+	if ((s = sock_new(u->w->ring, fd)) == NULL) {
+		close(fd);
+		return -ENOMEM;
+	}
+	stream_init(&u->st, s, NULL);
+	if ((r = sock_connect(f, s, (struct sockaddr *)&ss, len)) < 0) {
+		sock_close(s);
+		u->st.s = NULL;
+	}
+	return r;
+}
+
+/* Tries the addresses in order; one deadline for all of them and for TLS. */
+static int
+connect_any(struct fiber *f, struct exchange *x, struct upstream *u,
+    const struct tserver *sv, enum reason *ret_why)
+{
+	const struct addr *a = TABLE_VEC(x->t, sv->addrs, struct addr);
+	int r = -EHOSTUNREACH;
+
+	for (uint32_t i = 0; i < sv->addrs.n; i++) {
+		r = dial(f, u, &a[i], sv->port);
+		if (r == 0 || r == -ETIMEDOUT || r == -ECANCELED)
+			break;
+	}
+	if (r < 0)
+		*ret_why = r == -ETIMEDOUT ? REASON_UPSTREAM_CONNECT_TIMEOUT :
+		    upstream_reason(r);
+	return r;
+}
+
+static int
+open_fresh(struct fiber *f, struct exchange *x, const struct tserver *sv,
+    const struct ttransport *tr, struct upstream **ret, enum reason *ret_why)
+{
+	struct upstream *u = calloc(1, sizeof(*u));
+	nsec_t before;
+	int r;
+
+	*ret_why = REASON_NO_MEMORY;
+	if (u == NULL)
+		return -ENOMEM;
+	u->w = x->w;
+	before = fiber_deadline(f, tr->dial_timeout_ns > 0 ? clock_add(
+	    ring_now(x->w->ring), tr->dial_timeout_ns) : NSEC_NEVER);
+	r = connect_any(f, x, u, sv, ret_why);
+	if (r == 0 && sv->scheme == TSCHEME_HTTPS)
+		r = upstream_tls(f, x, u, sv, tr, ret_why);
+	fiber_deadline(f, before);
+	if (r < 0) {
+		if (u->st.s != NULL && u->st.s->tx == SOCK_TX_BUSY)
+			sock_quiesce(f, u->st.s);
+		upstream_free(u);
+		return r;
+	}
+	*ret = u;
+	return 0;
+}
+
+int
+upstream_open(struct fiber *f, struct exchange *x, const struct tserver *sv,
+    const struct ttransport *tr, bool fresh, struct upstream **ret,
+    enum reason *ret_why)
+{
+	struct pool_list *l = pool_list(x->w->pool, sv->pool_key);
+	struct upstream *u = NULL;
+	int r;
+
+	*ret_why = REASON_UPSTREAM_UNRESOLVED;
+	if (!sv->resolved || sv->addrs.n == 0)
+		return -EHOSTUNREACH;
+	if (!fresh && l != NULL)
+		u = pool_take(l, f);
+	if (u == NULL) {
+		if ((r = open_fresh(f, x, sv, tr, &u, ret_why)) < 0)
+			return r;
+	} else
+		u->reused = true;
+	u->list = l;
+	u->max_idle = tr->max_idle_per_host;
+	u->idle_timeout = tr->idle_conn_timeout_ns;
+	u->fields = (struct fields){ u->store, 0, FIELDS_MAX };
+	u->sent_all = u->body_done = u->broken = false;
+	u->given = 0;
+	*ret = u;
+	return 0;
+}
+
+/* ---- Sending --------------------------------------------------------------- */
+
+int
+upstream_send_head(struct fiber *f, struct upstream *u,
+    const struct h1_out_request *q, struct str body)
+{
+	size_t n = h1_request_size(q);
+	char size[20];
+	struct iovec iov[4];
+	unsigned k = 0;
+	int r;
+
+	if ((u->out = iobuf_get(u->w->ring, n)) == NULL)
+		return -ENOMEM;
+	h1_write_request(q, (char *)u->out->data);
+	iov[k++] = (struct iovec){ u->out->data, n };
+	if (body.n != 0) {
+		if (q->framing == H1_CHUNKED)
+			iov[k++] = (struct iovec){ size,
+			    chunk_head(size, body.n) };
+		iov[k++] = (struct iovec){ (void *)(size_t)body.p, body.n };
+		if (q->framing == H1_CHUNKED)
+			iov[k++] = (struct iovec){ (void *)(size_t)"\r\n", 2 };
+	}
+	r = stream_send(f, &u->st, iov, k);
+	iobuf_put(u->w->ring, u->out);
+	u->out = NULL;
+	u->sent_all = r == 0 && q->framing == H1_NONE;
+	return r;
+}
+
+/*
+ * As stream_send(), but an answer that begins meanwhile ends it. Only plain
+ * connections are watched; over TLS the send ends first.
+ */
+static int
+send_watching(struct fiber *f, struct upstream *u, struct iovec *iov, unsigned n)
+{
+	struct sock *s = u->st.s;
+	int r = 0;
+
+	if (u->st.tls != NULL)
+		return stream_send(f, &u->st, iov, n);
+	stream_watch(&u->st);
+	sock_send_start(s, iov, n);
+	while (s->tx != SOCK_TX_DONE) {
+		if (stream_peek(&u->st) != 0 || (r = fiber_wait(f)) < 0)
+			break;
+	}
+	if (s->tx == SOCK_TX_DONE)
+		return sock_send_take(s);
+	/*
+	 * The answer came first. What is in flight is taken back with the
+	 * connection at the end: until then nobody touches its memory, as the
+	 * client's body is not read any more. A moment is given to the usual
+	 * case, in which the rest of the send fits after all.
+	 */
+	u->broken = true;
+	return stream_peek(&u->st) != 0 ? -EINTR : r;
+}
+
+int
+upstream_send_body(struct fiber *f, struct upstream *u, uint8_t framing,
+    struct str data, bool last)
+{
+	/* In flight after -EINTR: not on the stack of this call. */
+	struct iovec *iov = u->iov;
+	unsigned n = 0;
+	int r;
+
+	if (framing == H1_CHUNKED && data.n > 0)
+		iov[n++] = (struct iovec){ u->size, chunk_head(u->size,
+		    data.n) };
+	if (data.n > 0)
+		iov[n++] = (struct iovec){ (void *)(size_t)data.p, data.n };
+	if (framing == H1_CHUNKED) {
+		struct str end = data.n == 0 ? STR("0\r\n\r\n") :
+		    last ? STR("\r\n0\r\n\r\n") : STR("\r\n");
+
+		if (data.n > 0 || last)
+			iov[n++] = (struct iovec){ (void *)(size_t)end.p,
+			    end.n };
+	}
+	r = n != 0 ? send_watching(f, u, iov, n) : 0;
+	if (r == 0 && last)
+		u->sent_all = true;
+	return r;
+}
+
+/* ---- Receiving ------------------------------------------------------------------ */
+
+/*
+ * Waits until the server sends. With a client to watch: its reset ends the
+ * wait at once, its clean end a second later (it may only be a half-close,
+ * H1-C14, or it may be gone, H1-C15).
+ */
+static int
+wait_answer(struct fiber *f, struct upstream *u, struct stream *client)
+{
+	struct ring *ring = u->w->ring;
+	bool ending = false;
+	int r, peer;
+
+	if (client == NULL)
+		return 0;
+	stream_watch(client);
+	stream_watch(&u->st);
+	while (stream_peek(&u->st) == 0) {
+		peer = stream_peek(client);
+		if (peer == -ECONNRESET)
+			return -ECONNABORTED;
+		if (peer == -EPIPE && !ending) {
+			nsec_t soon = ring_now(ring) + 900 * NSEC_MSEC;
+
+			ending = true;
+			if (soon < fiber_get_deadline(f))
+				fiber_deadline(f, soon);
+		}
+		if ((r = fiber_wait(f)) < 0)
+			return ending && r == -ETIMEDOUT ? -ECONNABORTED : r;
+	}
+	return 0;
+}
+
+static int
+fill_head(struct fiber *f, struct upstream *u, struct stream *client,
+    size_t *ret_n)
+{
+	struct h1_scan scan = { .response = true };
+	struct h1_error err;
+	int r;
+
+	for (;;) {
+		const struct iobuf *b = u->st.in;
+
+		if (iobuf_len(b) > 0) {
+			r = h1_scan(&scan, (const char *)b->data + b->head,
+			    iobuf_len(b), &head_limits, &err);
+			if (r < 0)
+				return err.reason == REASON_HEAD_TOO_LARGE ||
+				    err.reason == REASON_URI_TOO_LONG ?
+				    -EMSGSIZE : -EBADMSG;
+			if (r > 0) {
+				*ret_n = (size_t)r;
+				return 0;
+			}
+		} else if ((r = wait_answer(f, u, client)) < 0)
+			return r;
+		r = stream_fill(f, &u->st, HEAD_MAX + 1);
+		if (r == 0)	/* a cut head is no head */
+			return iobuf_len(u->st.in) == 0 ? -EPIPE : -EBADMSG;
+		if (r < 0)
+			return r;
+	}
+}
+
+int
+upstream_read_head(struct fiber *f, struct upstream *u, struct str method,
+    struct stream *client)
+{
+	size_t n;
+	int r = fill_head(f, u, client, &n);
+
+	if (r < 0) {
+		u->broken = true;
+		return r;
+	}
+	iobuf_put(u->w->ring, u->head);
+	if ((u->head = stream_detach(&u->st, n, &r)) == NULL)
+		return -ENOMEM;
+	r = h1_parse_response(&u->resp, &u->fields, (const char *)
+	    u->head->data + u->head->head - n, n, &head_limits, method);
+	if (r < 0) {
+		u->broken = true;
+		return r;
+	}
+	u->left = u->resp.length;
+	chunked_init(&u->chunked);
+	buf_reset(&u->trailers);
+	u->body_done = u->resp.framing == H1_NONE;
+	u->broken |= !u->resp.keep_alive;
+	return 0;
+}
+
+/* Data up to a known end. */
+static int
+take_length(struct upstream *u, struct str in, struct str *ret, bool *ret_last)
+{
+	*ret = str_head(in, u->left < in.n ? (size_t)u->left : in.n);
+	u->given = ret->n;
+	u->left -= ret->n;
+	*ret_last = u->left == 0;
+	return 1;
+}
+
+static int
+take_chunked(struct upstream *u, struct str in, struct str *ret, bool *ret_last)
+{
+	struct str rest = in, more;
+	struct chunked ahead;
+	int r = chunked_decode(&u->chunked, &rest, ret, &u->trailers);
+
+	if (r < 0)
+		return -EPROTO;
+	*ret_last = r == 2;
+	if (r != 1)
+		*ret = STR_NONE;
+	else if (u->chunked.left == 0) {
+		/* Is the end behind it already? Then one send carries both. */
+		size_t before = u->trailers.n;
+		struct str tail = rest;
+
+		ahead = u->chunked;
+		if (chunked_decode(&ahead, &tail, &more, &u->trailers) == 2) {
+			u->chunked = ahead;
+			rest = tail;
+			*ret_last = true;
+		} else
+			u->trailers.n = before;
+	}
+	u->given = in.n - rest.n;
+	return r == 0 ? 0 : 1;
+}
+
+static int
+body_end(struct upstream *u, struct str *ret, bool *ret_last)
+{
+	/* Only a clean end is one; a reset or cut TLS is a truncation (R04). */
+	if (u->resp.framing != H1_UNTIL_CLOSE || u->st.truncated)
+		return -EPROTO;
+	*ret = STR_NONE;
+	*ret_last = true;
+	u->body_done = true;
+	return 1;
+}
+
+int
+upstream_read_body(struct fiber *f, struct upstream *u, struct str *ret,
+    bool *ret_last)
+{
+	struct stream *st = &u->st;
+	int r;
+
+	for (;;) {
+		stream_consume(st, u->given);
+		u->given = 0;
+		if (iobuf_len(st->in) > 0) {
+			struct str in = { (const char *)st->in->data +
+			    st->in->head, iobuf_len(st->in) };
+
+			*ret_last = false;
+			if (u->resp.framing == H1_LENGTH)
+				r = take_length(u, in, ret, ret_last);
+			else if (u->resp.framing == H1_CHUNKED)
+				r = take_chunked(u, in, ret, ret_last);
+			else {
+				*ret = in;
+				u->given = in.n;
+				r = 1;
+			}
+			u->broken |= r < 0;
+			u->body_done |= r > 0 && *ret_last;
+			if (r != 0)
+				return r;
+			continue;
+		}
+		r = stream_fill(f, st, SIZE_MAX);
+		if (r == 0)
+			return body_end(u, ret, ret_last);
+		if (r < 0) {
+			u->broken = true;
+			return r == -ETIMEDOUT || r == -ECANCELED ? r : -EPROTO;
+		}
+	}
+}
+
+/* ---- The end ------------------------------------------------------------------------- */
+
+void
+upstream_done(struct fiber *f, struct upstream *u)
+{
+	struct ring *r;
+
+	if (u == NULL)
+		return;
+	r = u->w->ring;
+	stream_consume(&u->st, u->given);
+	u->given = 0;
+	iobuf_put(r, u->head);
+	u->head = NULL;
+	if (u->st.s->tx == SOCK_TX_BUSY)
+		sock_quiesce(f, u->st.s);
+	if (u->sent_all && u->body_done && !u->broken && u->list != NULL &&
+	    u->max_idle != 0 && !stream_has_unread(&u->st) && !u->st.eof &&
+	    pool_park(u->list, u, u->max_idle, u->idle_timeout))
+		return;
+	upstream_free(u);
+}

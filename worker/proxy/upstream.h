@@ -1,0 +1,83 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * One connection to a server, from the pool or fresh, and the HTTP/1 exchange on
+ * it. Proxy and forward-auth share it.
+ *
+ *   upstream_open -> upstream_send... -> upstream_read_head -> read_body...
+ *                 -> upstream_done: to the pool only if nothing can be left
+ *                    over on it (N-08), else closed
+ */
+#ifndef UPSTREAM_H
+#define UPSTREAM_H
+
+#include "chunked.h"
+#include "exchange.h"
+#include "h1.h"
+#include "h1_write.h"
+#include "stream.h"
+
+struct upstream {
+	struct stream st;
+	struct worker *w;
+	struct upstream *next, **prev;	/* parked: in its list of the pool */
+	struct timer timer;		/* parked: idle bound */
+	struct pool_list *list;
+	struct iobuf *head;		/* holds what resp.fields point to */
+	struct iobuf *out;		/* request bytes in flight */
+	struct h1_response resp;
+	struct fields fields;
+	struct buf trailers;		/* raw trailer lines */
+	struct chunked chunked;
+	uint64_t left;
+	size_t given;			/* bytes of st.in handed out */
+	unsigned max_idle;		/* of its transport */
+	nsec_t idle_timeout;
+	struct iovec iov[3];		/* body bytes in flight */
+	char size[20];			/* their chunk line */
+	bool reused;			/* came from the pool */
+	bool sent_all;			/* the request is fully written */
+	bool body_done;			/* the answer is fully read */
+	bool broken;			/* not to be used again */
+	struct field store[FIELDS_MAX];
+};
+
+/*
+ * A connection for one exchange. `fresh` avoids the pool. 0, or -errno with
+ * *ret_why set. The fiber holds it afterwards.
+ */
+int	upstream_open(struct fiber *f, struct exchange *x,
+	    const struct tserver *sv, const struct ttransport *tr, bool fresh,
+	    struct upstream **ret, enum reason *ret_why);
+
+/* Sends a head and, in the same call, the first bytes of a body. */
+int	upstream_send_head(struct fiber *f, struct upstream *u,
+	    const struct h1_out_request *q, struct str body);
+/*
+ * Sends a piece of the body in the request's framing; `last` ends it. -EINTR
+ * when an answer began before all of it was taken: then read that, and send no
+ * more (H1-C07).
+ */
+int	upstream_send_body(struct fiber *f, struct upstream *u, uint8_t framing,
+	    struct str data, bool last);
+
+/*
+ * Reads one response head (also 1xx). 0; -EBADMSG malformed; -EMSGSIZE too
+ * large; -ECONNRESET/-EPIPE closed before a byte; -ETIMEDOUT; with a client to
+ * watch also -ECONNABORTED when it is gone.
+ */
+int	upstream_read_head(struct fiber *f, struct upstream *u, struct str method,
+	    struct stream *client);
+/*
+ * The next piece of the body: 1 with *ret (not empty unless *ret_last), valid
+ * until the next call; -EPROTO when it is truncated or malformed.
+ */
+int	upstream_read_body(struct fiber *f, struct upstream *u, struct str *ret,
+	    bool *ret_last);
+
+/* Gives it back: pooled when that is safe. NULL is allowed. */
+void	upstream_done(struct fiber *f, struct upstream *u);
+
+/* Reason and status of a failed open or read. */
+enum reason upstream_reason(int err);
+
+#endif

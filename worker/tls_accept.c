@@ -1,0 +1,148 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* TLS with a client; see tls_accept.h. */
+#include "tls_accept.h"
+
+#include "conn.h"
+#include "context.h"
+#include "generation.h"
+#include "hash.h"
+#include "keys.h"
+#include "live.h"
+#include "log.h"
+#include "table_tls.h"
+#include "tls.h"
+
+#include <errno.h>
+
+/*
+ * What the callbacks hand out lives until the handshake step returns, and a
+ * step never waits: one of each per process is enough.
+ */
+static struct tls_policy policy;
+static struct str alpn[16];
+
+/* First in the sorted hosts of an entry point that has this name. */
+static const struct ttls_host *
+find_host(const struct table *t, struct tvec hosts, struct str name)
+{
+	const struct ttls_host *v = TABLE_VEC(t, hosts, struct ttls_host);
+	uint32_t lo = 0, hi = hosts.n;
+
+	while (lo < hi) {
+		uint32_t mid = lo + (hi - lo) / 2;
+		int r = str_cmp(table_str(t, v[mid].name), name);
+
+		if (r == 0)
+			return &v[mid];
+		if (r < 0)
+			lo = mid + 1;
+		else
+			hi = mid;
+	}
+	return NULL;
+}
+
+static const struct ttls_host *
+host_options(const struct table *t, const struct tentry_point *ep,
+    struct str name)
+{
+	const struct ttls_host *h = find_host(t, ep->tls_hosts, name);
+	ptrdiff_t dot = str_chr(name, '.');
+	char wild[260];
+
+	if (h == NULL && dot > 0 && name.n - (size_t)dot < sizeof(wild) - 1) {
+		wild[0] = '*';
+		memcpy(wild + 1, name.p + dot, name.n - (size_t)dot);
+		h = find_host(t, ep->tls_hosts, str_n(wild, 1 + name.n -
+		    (size_t)dot));
+	}
+	return h;
+}
+
+/* ClientHello read: which options, before version and session are settled. */
+static int
+on_select(void *arg, const struct tls_hello *hello, struct tls_choice *ret)
+{
+	struct conn *c = arg;
+	const struct table *t = &c->w->gen->table;
+	const struct tentry_point *ep = table_entry_point(t, c->l->ep);
+	const struct ttls_host *h = hello->sni.n != 0 ?
+	    host_options(t, ep, hello->sni) : NULL;
+	uint32_t i = h != NULL ? h->options : ep->default_tls_options;
+	const struct ttls_options *o = TABLE_REC(t, tls_options,
+	    struct ttls_options, i);
+
+	if ((h != NULL && h->broken) || o->broken)
+		return -EACCES;
+	table_tls_policy(t, o, alpn, ARRAY_SIZE(alpn), &policy);
+	*ret = (struct tls_choice){ .policy = &policy, .options = i,
+	    .scope = hash_str(table_str(t, ep->name), 0) };
+	c->tls_options = hash_str(table_str(t, o->name), 1);
+	return 0;
+}
+
+static int
+on_certs(void *arg, const struct tls_hello *hello, struct tls_candidates *ret)
+{
+	struct conn *c = arg;
+	struct generation *g = c->w->gen;
+	char text[ADDR_TEXT];
+	struct str name = hello->sni.n != 0 ? hello->sni :
+	    str_c(addr_text(&hello->local, text));
+
+	return table_tls_candidates(&g->table, g->keys, name, ret);
+}
+
+static const struct tls_server server = { on_select, on_certs };
+
+/* The table expects TLS here, and the first byte says that it comes. */
+static bool
+is_tls(const struct conn *c)
+{
+	return c->st.in->data[c->st.in->head] == 0x16;
+}
+
+static int
+handshake(struct fiber *f, struct conn *c)
+{
+	struct worker *w = c->w;
+	const char *why;
+	int r;
+
+	c->st.tls = tls_accept_new(w->tls, &server, c, &c->local);
+	if (c->st.tls == NULL)
+		return -ENOMEM;
+	/* What was read is not clear text but the first record. */
+	c->st.raw = c->st.in;
+	c->st.in = NULL;
+	r = stream_handshake(f, &c->st);
+	if (r < 0) {
+		why = r == -ETIMEDOUT ? "no end within the time limit" :
+		    tls_failure_text(c->st.tls);
+		live_bump(w->mine->handshake_errors, 1);
+		log_limited(LOG_DEBUG, "entry point %s: TLS handshake: %s",
+		    c->l->name, why);
+		return r;
+	}
+	live_bump(w->mine->handshakes, 1);
+	if (tls_facts(c->st.tls)->resumed)
+		live_bump(w->mine->resumed, 1);
+	return 0;
+}
+
+int
+tls_accept(struct fiber *f, struct conn *c)
+{
+	struct worker *w = c->w;
+	int r;
+
+	c->tls_tried = true;
+	fiber_deadline(f, c->accepted + w->limits.first_byte_ns);
+	if (iobuf_len(c->st.in) == 0 &&
+	    (r = stream_fill(f, &c->st, IOBUF_SMALL)) <= 0)
+		return r < 0 ? r : -ECONNRESET;
+	if (!is_tls(c) || w->gen == NULL || c->l->ep == TNONE)
+		return 0;	/* the parser refuses what is not HTTP */
+	fiber_deadline(f, ring_now(w->ring) + w->limits.tls_handshake_ns);
+	return handshake(f, c);
+}
