@@ -32,6 +32,8 @@
 #include <valgrind/valgrind.h>
 #else
 #define VALGRIND_STACK_REGISTER(from, to) (void)0
+#define VALGRIND_DISABLE_ERROR_REPORTING (void)0
+#define VALGRIND_ENABLE_ERROR_REPORTING (void)0
 #endif
 
 #ifdef WITH_ASAN
@@ -181,12 +183,14 @@ stack_depth(const struct fiber *f)
 	const char *page = (const char *)((uintptr_t)top & ~(uintptr_t)4095);
 	const char *low = top;
 
+	VALGRIND_DISABLE_ERROR_REPORTING;	/* dead frames are read */
 	while (page >= f->stack && !is_zero(page, 4096)) {
 		low = page;
 		page -= 4096;
 	}
 	while (low < top && is_zero(low, 64))
 		low += 64;
+	VALGRIND_ENABLE_ERROR_REPORTING;
 	return (size_t)(top - low);
 }
 
@@ -198,8 +202,13 @@ static NO_ASAN bool
 stack_is_deep(const struct fiber *f)
 {
 	const char *at = f->stack + STACK_BYTES - DEEP_BYTES;
+	bool deep = false;
 
-	return !is_zero(at, 64) || !is_zero(at - 1024, 64);
+	VALGRIND_DISABLE_ERROR_REPORTING;
+	if (!is_zero(at, 64) || !is_zero(at - 1024, 64))
+		deep = true;
+	VALGRIND_ENABLE_ERROR_REPORTING;
+	return deep;
 }
 
 /* ---- Life ----------------------------------------------------------------- */
