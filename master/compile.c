@@ -190,7 +190,8 @@ entry_point_escapes(const struct entry_point *e, struct tentry_point *t)
 static void
 entry_point_limits(const struct entry_point *e, struct tentry_point *t)
 {
-	t->read_timeout_ns = e->timeouts.read;
+	t->read_timeout_set = e->timeouts.read >= 0;
+	t->read_timeout_ns = e->timeouts.read >= 0 ? e->timeouts.read : 0;
 	t->write_timeout_ns = e->timeouts.write;
 	t->idle_timeout_ns = e->timeouts.idle;
 	t->accept_grace_ns = e->accept_grace;

@@ -2,6 +2,9 @@
 noinst_LIBRARIES += libmaster.a
 libmaster_a_CPPFLAGS = $(AM_CPPFLAGS) $(I_MASTER)
 libmaster_a_SOURCES = \
+	master/cli.c master/cli.h \
+	master/cli_ask.c \
+	master/cli_run.c \
 	master/compile.c master/compile.h master/compile_impl.h \
 	master/compile_hosts.c master/compile_hosts.h \
 	master/compile_mw.c \
@@ -12,10 +15,28 @@ libmaster_a_SOURCES = \
 	master/control.c master/control.h \
 	master/listen.c master/listen.h \
 	master/logfile.c master/logfile.h \
+	master/logs.c \
 	master/loop.c master/loop.h \
+	master/master.h \
 	master/name_map.c master/name_map.h \
+	master/names_dns.c \
+	master/publish.c \
+	master/reload.c \
+	master/run.c \
 	master/runtime.c master/runtime.h \
 	master/server_url.c master/server_url.h \
+	master/settings.c master/settings.h \
+	master/source.c master/source.h \
+	master/status.c \
+	master/supervise.c \
+	master/tickets_rotate.c \
+	master/watch.c \
 	master/world.c master/world.h \
 	master/world_eps.c \
 	master/world_internal.c
+
+bin_PROGRAMS += akkod
+akkod_CPPFLAGS = $(AM_CPPFLAGS) $(I_ALL)
+akkod_SOURCES = akkod.c
+akkod_LDADD = libmaster.a libcontroller.a libworker.a libconfig.a libroute.a \
+	libauth.a libtls.a libshm.a libbase.a $(ALL_LIBS)

@@ -28,7 +28,7 @@ plain(char *name, char *address)
 	return (struct entry_point){
 		.o.name = name,
 		.address = address,
-		.timeouts = { .idle = 180 * NSEC_SEC },
+		.timeouts = { .read = -1, .idle = 180 * NSEC_SEC },
 		.grace = 10 * NSEC_SEC,
 	};
 }

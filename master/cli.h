@@ -1,0 +1,54 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * The command line. One table (cli.c) lists the commands with their options; it
+ * parses, and it makes `akkod help`.
+ */
+#ifndef CLI_H
+#define CLI_H
+
+#include <stdbool.h>
+
+enum cli_status {
+	CLI_OK = 0,
+	CLI_FAILED = 1,		/* the reason is on standard error */
+	CLI_USAGE = 2,		/* the command line is wrong */
+	CLI_NOT_RUNNING = 3	/* status: there is no akkod */
+};
+
+/* Option values; NULL or false when not given. */
+struct cli {
+	char *runtime_dir;	/* absolute */
+	char *state_dir;	/* absolute */
+	char *config;		/* absolute */
+	bool json;
+	bool now;
+	bool pem;
+	const char *topic;	/* help COMMAND */
+};
+
+/*
+ * Parses everything behind the program's name. 0 with the index of the command
+ * in *ret_command, or CLI_USAGE with a message in err; "help" and "version"
+ * may also be spelled as options.
+ */
+int	cli_parse(int argc, char **argv, struct cli *ret,
+	    unsigned *ret_command, char *err, unsigned long err_size);
+void	cli_free(struct cli *c);
+/* The name of a command by index; NULL behind the last. */
+const char *cli_command_name(unsigned i);
+
+/* Entry of the program for all but children. */
+int	cli_main(int argc, char **argv);
+
+/* The commands, in cli_run.c and cli_ask.c. */
+int	cli_run(const struct cli *c);
+int	cli_start(const struct cli *c);
+int	cli_check(const struct cli *c);
+int	cli_ca(const struct cli *c);
+int	cli_stop(const struct cli *c);
+int	cli_reload(const struct cli *c);
+int	cli_status(const struct cli *c);
+/* The directory in which to look for a running akkod; the caller frees it. */
+char   *cli_runtime_dir(const struct cli *c);
+
+#endif

@@ -1,0 +1,189 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* Commands that ask a running akkod: stop, reload, status. */
+#include "cli.h"
+
+#include "alloc.h"
+#include "control.h"
+#include "runtime.h"
+#include "settings.h"
+#include "source.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+char *
+cli_runtime_dir(const struct cli *c)
+{
+	const char *path = c->config;
+	struct diags d = { 0 };
+	struct config *config;
+	char *dir = NULL;
+
+	if (c->runtime_dir != NULL)
+		return xstrdup(c->runtime_dir);
+	if (path == NULL && access(SOURCE_DEFAULT_PATH, R_OK) == 0)
+		path = SOURCE_DEFAULT_PATH;
+	/* A file that is broken now must not hide the akkod that runs. */
+	if (path != NULL && config_load(path, &config, &d) == 0) {
+		if (config->akkod.runtime_directory != NULL)
+			dir = xstrdup(config->akkod.runtime_directory);
+		config_free(config);
+	}
+	diags_fini(&d);
+	return dir != NULL ? dir : xstrdup(RUNTIME_DIR_DEFAULT);
+}
+
+static json_t *
+ask(const struct cli *c, json_t *request)
+{
+	char *dir = cli_runtime_dir(c), err[512];
+	json_t *answer = control_ask(dir, request, err, sizeof(err));
+
+	if (answer == NULL)
+		fprintf(stderr, "akkod: %s\n", err);
+	free(dir);
+	return answer;
+}
+
+static const char *
+text_of(const json_t *o, const char *key)
+{
+	const char *s = json_string_value(json_object_get(o, key));
+
+	return s != NULL ? s : "";
+}
+
+static long long
+number_of(const json_t *o, const char *key)
+{
+	return (long long)json_integer_value(json_object_get(o, key));
+}
+
+/* Prints the error of an answer; the exit status. */
+static int
+verdict(const json_t *answer)
+{
+	if (json_is_true(json_object_get(answer, "ok")))
+		return CLI_OK;
+	fprintf(stderr, "akkod: %s\n", text_of(answer, "error"));
+	return CLI_FAILED;
+}
+
+int
+cli_stop(const struct cli *c)
+{
+	json_t *answer = ask(c, json_pack("{s:s, s:b}", "command", "stop",
+	    "now", (int)c->now));
+	char *dir;
+	int r;
+
+	if (answer == NULL)
+		return CLI_FAILED;
+	r = verdict(answer);
+	json_decref(answer);
+	/* The answer comes a moment before the lock goes. */
+	dir = cli_runtime_dir(c);
+	for (int i = 0; r == CLI_OK && i < 500 && runtime_pid(dir) != 0; i++)
+		(void)usleep(10000);
+	free(dir);
+	return r;
+}
+
+int
+cli_reload(const struct cli *c)
+{
+	json_t *answer = ask(c, json_pack("{s:s}", "command", "reload"));
+	json_t *note;
+	size_t i;
+	int r;
+
+	if (answer == NULL)
+		return CLI_FAILED;
+	json_array_foreach(json_object_get(answer, "notes"), i, note)
+		fprintf(stderr, "%s\n", json_string_value(note));
+	r = verdict(answer);
+	if (r == CLI_OK && json_object_get(answer, "kept") != NULL) {
+		fprintf(stderr, "akkod: the provider's last good content "
+		    "stays: %s\n", text_of(answer, "kept"));
+		r = CLI_FAILED;
+	}
+	if (r == CLI_OK)
+		printf("generation %lld is served by every worker\n",
+		    number_of(answer, "generation"));
+	json_decref(answer);
+	return r;
+}
+
+/* ---- status ------------------------------------------------------------------------------ */
+
+static void
+print_workers(const json_t *o)
+{
+	json_t *w;
+	size_t i;
+
+	json_array_foreach(json_object_get(o, "workers"), i, w) {
+		printf("worker %lld: %s, pid %lld, generation %lld, %s (%s), "
+		    "%lld connections, %lld requests, %lld restarts\n",
+		    number_of(w, "id"), text_of(w, "state"),
+		    number_of(w, "pid"), number_of(w, "generation"),
+		    text_of(w, "backend"), text_of(w, "why"),
+		    number_of(w, "connections"), number_of(w, "requests"),
+		    number_of(w, "restarts"));
+		if (json_object_get(w, "refused") != NULL)
+			printf("  did not take the newest generation: %s\n",
+			    text_of(w, "refused"));
+	}
+}
+
+static void
+print_status(const json_t *o)
+{
+	const json_t *config = json_object_get(o, "config");
+	const json_t *routers = json_object_get(o, "routers");
+	json_t *e;
+	size_t i;
+
+	printf("akkod %s, pid %lld, %s for %lld s, generation %lld\n",
+	    text_of(o, "version"), number_of(o, "pid"), text_of(o, "state"),
+	    number_of(o, "uptime"), number_of(o, "generation"));
+	printf("configuration: %s\n", text_of(config, "source"));
+	if (json_is_string(json_object_get(config, "error")))
+		printf("  the newest was not taken: %s\n",
+		    text_of(config, "error"));
+	print_workers(o);
+	json_array_foreach(json_object_get(o, "listeners"), i, e)
+		printf("entry point %s: %s\n", text_of(e, "entry_point"),
+		    text_of(e, "address"));
+	printf("routers: %lld good, %zu broken\n", number_of(routers, "ok"),
+	    json_array_size(json_object_get(routers, "broken")));
+	json_array_foreach(json_object_get(routers, "broken"), i, e)
+		printf("  %s: %s (%s)\n", text_of(e, "name"),
+		    text_of(e, "error"),
+		    json_is_true(json_object_get(e, "matches")) ?
+		    "answers 503" : "matches nothing");
+	if (number_of(o, "log_dropped") != 0)
+		printf("log: %lld lines lost\n", number_of(o, "log_dropped"));
+}
+
+int
+cli_status(const struct cli *c)
+{
+	json_t *answer = ask(c, json_pack("{s:s}", "command", "status"));
+	int r;
+
+	if (answer == NULL)
+		return CLI_NOT_RUNNING;
+	r = verdict(answer);
+	if (r == CLI_OK && c->json) {
+		json_object_del(answer, "ok");
+		(void)json_dumpf(answer, stdout, JSON_INDENT(2));
+		printf("\n");
+	} else if (r == CLI_OK) {
+		print_status(answer);
+	}
+	json_decref(answer);
+	return r;
+}

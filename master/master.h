@@ -1,0 +1,251 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * The running master: one struct that its parts share. Each part owns the
+ * members under its name; the loop runs them one at a time, so nothing here
+ * needs a lock.
+ *
+ *   run.c        start, loop, signals, stop
+ *   source.c     the configuration: file, provider's files, embedded default
+ *   reload.c     from the source to a published table
+ *   publish.c    sealing, sending, counting acknowledgements
+ *   supervise.c  workers: fork, exec, respawn, heartbeat
+ *   watch.c      inotify on the provider's files
+ *   logs.c       log descriptors of master and workers
+ *   tickets_rotate.c  session ticket keys
+ *   names_dns.c  the DNS child and what it found
+ *   status.c     akkod status
+ */
+#ifndef MASTER_H
+#define MASTER_H
+
+#include "compile.h"
+#include "control.h"
+#include "listen.h"
+#include "live.h"
+#include "logfile.h"
+#include "loop.h"
+#include "msg.h"
+#include "name_map.h"
+#include "runtime.h"
+#include "tickets.h"
+
+#include <sys/types.h>
+
+struct local_ca;
+struct source;
+struct watcher;
+struct dns;
+struct master;
+
+/* What the command line says; the configuration may fill what it leaves. */
+struct run_options {
+	const char *config_path;	/* NULL: the usual places */
+	const char *runtime_dir;	/* NULL: configured or the default */
+	const char *state_dir;
+	int ready_fd;			/* akkod start waits here; -1 */
+	bool detached;			/* no terminal to log to */
+};
+
+/* ---- Workers ---------------------------------------------------------------------- */
+
+#define CRASHES_KEPT	16
+
+struct outgoing;
+
+struct worker_slot {
+	struct master *m;
+	unsigned id;
+	pid_t pid;			/* 0: not running */
+	int control;			/* -1 */
+	struct watch watch;
+	struct timer_at respawn;
+	struct outgoing *out;		/* messages that did not fit yet */
+	nsec_t crashes[CRASHES_KEPT];	/* times, newest at ncrashes - 1 */
+	unsigned ncrashes;		/* ever */
+	nsec_t started;
+	bool ready;			/* its ring runs */
+	bool answered;			/* a status reply since it was asked */
+	bool aborted;			/* SIGABRT was sent: it hangs */
+	uint32_t backend;
+	char why[120];			/* of the backend */
+	uint64_t acked;			/* generation it serves */
+	uint64_t refused;		/* generation it did not take */
+	char refusal[200];
+	struct msg_status status;	/* last reply */
+	unsigned silent;		/* ticks without a heartbeat */
+	int64_t beat;			/* last heartbeat seen */
+};
+
+/* ---- Publishing --------------------------------------------------------------------- */
+
+struct publication {
+	uint64_t number;		/* generation; 0: none yet */
+	uint64_t content_hash;
+	int table_fd, keys_fd;		/* sealed; -1 */
+	struct compiled info;		/* without image and keys */
+	nsec_t at;			/* wall clock */
+};
+
+/* Somebody who wants to know when all workers serve a generation. */
+struct waiter {
+	uint64_t client;		/* of the control socket; 0: the start */
+	uint64_t generation;
+	nsec_t deadline;
+	bool used;
+	json_t *notes;			/* goes into the answer; may be NULL */
+};
+
+#define WAITERS_MAX	32
+
+enum phase { PHASE_STARTING, PHASE_RUNNING, PHASE_STOPPING, PHASE_ENDED };
+
+struct master {
+	struct run_options opt;
+	enum phase phase;
+	int exit_status;
+	char *failure;			/* why the start failed */
+	struct loop *loop;
+	struct runtime runtime;
+	struct control *control;
+	char *state_dir;
+	nsec_t started;			/* wall clock */
+
+	struct source *source;
+	struct diags first_diags;	/* of the first load, until they are logged */
+	struct watcher *watcher;
+	char *config_error;		/* of the last load, NULL: it was good */
+	nsec_t config_loaded;		/* wall clock, last good load */
+
+	struct live *live;
+	int live_fd;
+	struct registry live_services, live_servers, live_limits;
+
+	struct listeners listeners;
+	struct worker_slot *slots;
+	unsigned nworkers;
+	unsigned max_conns, max_per_address;
+	uint32_t io;			/* as enum ring_backend: 0 auto, 1 uring, 2 epoll */
+	uid_t worker_uid;
+	gid_t worker_gid;
+	bool drop_user;			/* the master is root */
+
+	struct publication now;
+	struct waiter waiters[WAITERS_MAX];
+	struct timer_at waiter_timer;
+	struct timer_at snapshot_timer;
+	struct timer_at renew_timer;
+
+	struct logfile log, access_log;
+	bool has_access_log;
+	uint32_t log_format;		/* enum log_format */
+
+	struct tickets tickets;
+	int tickets_fd;
+	struct timer_at tickets_timer;
+
+	struct local_ca *ca;
+	struct dns *dns;
+
+	struct watch signals;
+	struct timer_at tick;		/* every second: heartbeat, log sizes */
+	struct timer_at stop_timer, accept_timer;
+	uint64_t stop_clients[WAITERS_MAX];	/* who asked for the stop */
+	unsigned nstop_clients;
+	uint64_t status_clients[WAITERS_MAX];
+	unsigned nstatus_clients;
+	struct timer_at status_timer;
+};
+
+/* ---- run.c ------------------------------------------------------------------------------ */
+
+/* Runs until told to stop; returns the exit status. */
+int	master_run(const struct run_options *opt);
+/* The start cannot succeed: says so to whoever waits and ends. */
+void	master_fail(struct master *m, const char *fmt, ...)
+	    __attribute__((format(printf, 2, 3)));
+/* Every worker serves the first generation. */
+void	master_started(struct master *m);
+void	master_stop(struct master *m, bool now, uint64_t client);
+
+/* ---- supervise.c ------------------------------------------------------------------------- */
+
+int	supervise_init(struct master *m);
+void	supervise_start(struct master *m);
+/* After SIGCHLD. */
+void	supervise_reap(struct master *m);
+/* Queues one message to a worker; descriptors are borrowed. */
+void	supervise_send(struct worker_slot *s, enum msg_type type,
+	    const void *payload, size_t bytes, const int *fds, unsigned nfds);
+void	supervise_send_all(struct master *m, enum msg_type type,
+	    const void *payload, size_t bytes, const int *fds, unsigned nfds);
+void	supervise_send_listener(struct master *m, const struct listener *l);
+void	supervise_listener_gone(struct master *m, const struct listener *l);
+void	supervise_tick(struct master *m);
+unsigned supervise_alive(const struct master *m);
+void	supervise_kill(struct master *m, int sig);
+void	supervise_fini(struct master *m);
+
+/* ---- publish.c ---------------------------------------------------------------------------- */
+
+/*
+ * Seals and sends, unless the content is what is served already. Takes the
+ * contents of *c. 1 published, 0 unchanged, -errno.
+ */
+int	publish_table(struct master *m, struct compiled *c);
+void	publish_to(struct worker_slot *s);
+/* Answers client once every worker serves the current generation or failed. */
+void	publish_wait(struct master *m, uint64_t client, json_t *notes);
+/* After anything that may settle a waiter. */
+void	publish_progress(struct master *m);
+void	publish_fini(struct master *m);
+
+/* ---- reload.c ------------------------------------------------------------------------------ */
+
+/*
+ * Reads the configuration again (whole: also the -c file) and publishes. 0, or
+ * -EINVAL with the message that is also in m->config_error; the last good
+ * generation then stays. *ret_notes gets warnings for the one who asked.
+ */
+int	reload_all(struct master *m, json_t **ret_notes);
+/* Only the provider's files changed. */
+void	reload_files(struct master *m);
+/* Nothing was read anew: names resolved, certificates near their end. */
+void	reload_compile(struct master *m);
+/* Publishes what m->source was loaded with: listeners, first table. */
+int	reload_first(struct master *m);
+
+/* ---- watch.c -------------------------------------------------------------------------------- */
+
+/* Watches the provider's files of the source in use. */
+void	watch_sources(struct master *m);
+void	watch_fini(struct master *m);
+
+/* ---- logs.c --------------------------------------------------------------------------------- */
+
+int	logs_open(struct master *m, char *err, size_t err_size);
+void	logs_send(struct worker_slot *s);
+void	logs_reopen(struct master *m);
+void	logs_tick(struct master *m);
+void	logs_fini(struct master *m);
+
+/* ---- tickets_rotate.c ------------------------------------------------------------------------ */
+
+int	tickets_start(struct master *m);
+void	tickets_fini(struct master *m);
+
+/* ---- names_dns.c ------------------------------------------------------------------------------ */
+
+void	dns_init(struct master *m);
+unsigned dns_resolve(void *arg, struct str name, struct addr out[RESOLVED_MAX]);
+/* True when the pid was that of the DNS child. */
+bool	dns_reaped(struct master *m, pid_t pid);
+void	dns_fini(struct master *m);
+json_t *dns_status(const struct master *m);
+
+/* ---- status.c ---------------------------------------------------------------------------------- */
+
+void	status_ask(struct master *m, uint64_t client);
+/* A worker has answered. */
+void	status_progress(struct master *m);
+
+#endif

@@ -1,0 +1,353 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * From a configuration to a published generation.
+ *
+ *   load -> world -> bind new addresses -> compile -> publish
+ *     |                    |                            |
+ *     +-- file errors      +-- cannot listen            +-- workers told; then
+ *         the last good generation stays                    old addresses close
+ *
+ * Nothing that is in use is touched before everything that can fail has been
+ * done.
+ */
+#include "master.h"
+
+#include "alloc.h"
+#include "local_ca.h"
+#include "log.h"
+#include "source.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define RENEW_MAX	(24 * 3600 * NSEC_SEC)	/* looked at once a day at least */
+
+static void renew_fire(struct timer_at *t);
+
+/* ---- Reporting ------------------------------------------------------------------------- */
+
+static void
+log_diags(const struct diags *d)
+{
+	for (unsigned i = 0; i < d->n; i++) {
+		struct buf b = BUF_INIT;
+
+		diag_format(&d->v[i], &b);
+		while (b.n != 0 && b.p[b.n - 1] == '\n')
+			b.n--;
+		if (d->v[i].class == DIAG_WARNING)
+			log_warn("%.*s", STR_ARG(buf_str(&b)));
+		else
+			log_error("%.*s", STR_ARG(buf_str(&b)));
+		buf_fini(&b);
+	}
+}
+
+/* The same for the one who asked. */
+static json_t *
+diags_json(const struct diags *d)
+{
+	json_t *list = json_array();
+
+	for (unsigned i = 0; i < d->n; i++) {
+		struct buf b = BUF_INIT;
+
+		diag_format(&d->v[i], &b);
+		while (b.n != 0 && b.p[b.n - 1] == '\n')
+			b.n--;
+		json_array_append_new(list, json_stringn(b.p, b.n));
+		buf_fini(&b);
+	}
+	return json_pack("{s:o}", "notes", list);
+}
+
+static void
+set_error(struct master *m, char *text)
+{
+	free(m->config_error);
+	m->config_error = text;
+}
+
+/* ---- Listeners ---------------------------------------------------------------------------- */
+
+/*
+ * Opens what the world wants and is not open. On failure what was opened here
+ * is closed again.
+ */
+static int
+open_listeners(struct master *m, const struct world *w, char *err,
+    size_t err_size)
+{
+	uint32_t first_new = m->listeners.next_id;
+	struct listener *l, *next;
+
+	for (l = m->listeners.first; l != NULL; l = l->next)
+		l->wanted = false;
+	for (unsigned i = 0; i < w->neps; i++) {
+		int r = listen_open(&m->listeners, str_c(w->eps[i].o.name),
+		    str_c(w->eps[i].address), &l, err, err_size);
+
+		if (r == 0) {
+			l->wanted = true;
+			continue;
+		}
+		for (l = m->listeners.first; l != NULL; l = next) {
+			next = l->next;
+			if (l->id >= first_new)
+				listen_close(&m->listeners, l);
+		}
+		return r;
+	}
+	return 0;
+}
+
+/* After the table: new ones to the workers, then the old ones end. */
+static void
+announce_listeners(struct master *m, uint32_t first_new)
+{
+	struct listener *l, *next;
+
+	for (l = m->listeners.first; l != NULL; l = next) {
+		next = l->next;
+		if (l->id >= first_new) {
+			if (m->slots != NULL)
+				supervise_send_listener(m, l);
+			log_info("entry point \"%s\" listens on \"%s\"",
+			    l->name, l->address);
+		} else if (!l->wanted) {
+			log_info("entry point \"%s\" no longer listens on "
+			    "\"%s\"", l->name, l->address);
+			supervise_listener_gone(m, l);
+			/* Workers hold duplicates until they have read that. */
+			listen_close(&m->listeners, l);
+		}
+	}
+}
+
+/* ---- What cannot change live ---------------------------------------------------------------- */
+
+static bool
+differ(const char *a, const char *b)
+{
+	return strcmp(a != NULL ? a : "", b != NULL ? b : "") != 0;
+}
+
+static void
+fixed_key(struct diags *d, bool changed, const char *key)
+{
+	if (changed)
+		diag_add(d, DIAG_WARNING, (struct place){ 0 }, NULL,
+		    "%s cannot change while akkod runs; restart to use the "
+		    "new value", key);
+}
+
+static void
+check_fixed(const struct config *was, const struct config *now, struct diags *d)
+{
+	const struct akkod_config *a = &was->akkod, *b = &now->akkod;
+
+	if (was == now)
+		return;
+	fixed_key(d, a->workers != b->workers, "akkod.workers");
+	fixed_key(d, differ(a->io, b->io), "akkod.io");
+	fixed_key(d, differ(a->user, b->user), "akkod.user");
+	fixed_key(d, differ(a->runtime_directory, b->runtime_directory),
+	    "akkod.runtimeDirectory");
+	fixed_key(d, differ(a->state_directory, b->state_directory),
+	    "akkod.stateDirectory");
+	fixed_key(d, memcmp(&a->limits, &b->limits, sizeof(a->limits)) != 0,
+	    "akkod.limits");
+}
+
+/* ---- Compiling and publishing ------------------------------------------------------------------ */
+
+/* A CA is opened when the first table needs one. */
+static void
+need_ca(struct master *m, const struct world *w)
+{
+	char why[CERT_WHY];
+
+	if (m->ca != NULL || w->default_certificate != NULL)
+		return;
+	if (local_ca_open(m->state_dir, clock_wall() / NSEC_SEC, &m->ca,
+	    why) < 0) {
+		log_error("local CA: %s", why);
+		m->ca = NULL;
+	} else if (local_ca_in_memory(m->ca)) {
+		log_warn("the local CA lives in memory only: %s", why);
+	}
+}
+
+static void
+set_renewal(struct master *m, nsec_t renew_at)
+{
+	nsec_t left = renew_at == NSEC_NEVER ? NSEC_NEVER :
+	    renew_at - clock_wall();
+
+	m->renew_timer.fire = renew_fire;
+	m->renew_timer.arg = m;
+	if (left != NSEC_NEVER && left < 60 * NSEC_SEC)
+		left = 60 * NSEC_SEC;
+	/* The wall clock may be set, so it is read again now and then. */
+	loop_at(m->loop, &m->renew_timer, clock_mono() +
+	    (left < RENEW_MAX ? left : RENEW_MAX));
+}
+
+static int
+compile_and_publish(struct master *m, struct world *w, struct diags *d)
+{
+	struct compile_env env = {
+		.live = m->live,
+		.services = &m->live_services,
+		.servers = &m->live_servers,
+		.limits = &m->live_limits,
+		.resolve = dns_resolve,
+		.resolve_arg = m,
+	};
+	struct compiled c;
+	nsec_t renew_at;
+
+	need_ca(m, w);
+	env.ca = m->ca;
+	compile_world(w, m->now.number + 1, &env, d, &c);
+	renew_at = c.renew_at;
+	set_renewal(m, renew_at);
+	return publish_table(m, &c);
+}
+
+static void
+tell_result(struct master *m, int published, nsec_t took)
+{
+	if (published == 0) {
+		log_info("the configuration has not changed");
+		return;
+	}
+	log_info("generation %llu: %u routers, %u of them broken; made in "
+	    "%.1f ms", (unsigned long long)m->now.number,
+	    m->now.info.nrouters, m->now.info.nbroken,
+	    (double)took / (double)NSEC_MSEC);
+}
+
+/* Publishes a source; it is in use afterwards, or freed. */
+static int
+apply(struct master *m, struct source *next, struct diags *d, char **ret_why)
+{
+	nsec_t from = clock_mono();
+	struct world *w = source_world(next, d);
+	uint32_t first_new = m->listeners.next_id;
+	char err[400];
+	int r;
+
+	if (d->count[DIAG_FILE] != 0) {
+		*ret_why = source_diag_text(d, DIAG_FILE);
+		r = -EINVAL;
+	} else if ((r = open_listeners(m, w, err, sizeof(err))) < 0) {
+		*ret_why = xstrdup(err);
+	} else if ((r = compile_and_publish(m, w, d)) < 0) {
+		*ret_why = xasprintf("the table cannot be published: %s",
+		    strerror(-r));
+	}
+	world_free(w);
+	if (r < 0) {
+		source_free(next);
+		return r;
+	}
+	source_commit(&m->source, next);
+	announce_listeners(m, first_new);
+	m->config_loaded = clock_wall();
+	set_error(m, next->provider_error != NULL ?
+	    xstrdup(next->provider_error) : NULL);
+	log_diags(d);
+	tell_result(m, r, clock_mono() - from);
+	return 0;
+}
+
+static int
+refuse(struct master *m, const struct diags *d, char *why)
+{
+	log_diags(d);
+	log_error("the configuration was not taken; generation %llu stays",
+	    (unsigned long long)m->now.number);
+	set_error(m, why);
+	return -EINVAL;
+}
+
+int
+reload_all(struct master *m, json_t **ret_notes)
+{
+	struct diags d = { 0 };
+	struct source *next = source_load(m->opt.config_path, m->source, &d);
+	char *why = NULL, err[256];
+	int r = -EINVAL;
+
+	*ret_notes = NULL;
+	if (next == NULL) {
+		r = refuse(m, &d, source_diag_text(&d, DIAG_FILE));
+	} else {
+		check_fixed(m->source->config, next->config, &d);
+		if (apply(m, next, &d, &why) < 0) {
+			log_error("%s", why);
+			r = refuse(m, &d, why);
+		} else {
+			r = 0;
+			watch_sources(m);
+			if (logs_open(m, err, sizeof(err)) < 0)
+				log_error("%s; the old one is kept", err);
+		}
+	}
+	if (r == 0)
+		*ret_notes = diags_json(&d);
+	diags_fini(&d);
+	return r;
+}
+
+void
+reload_files(struct master *m)
+{
+	struct diags d = { 0 };
+	struct source *next = source_load_files(m->source, &d);
+	char *why = NULL;
+
+	if (apply(m, next, &d, &why) < 0) {
+		log_error("%s", why);
+		(void)refuse(m, &d, why);
+	}
+	diags_fini(&d);
+}
+
+void
+reload_compile(struct master *m)
+{
+	struct diags d = { 0 };
+	struct world *w = source_world(m->source, &d);
+
+	(void)compile_and_publish(m, w, &d);
+	world_free(w);
+	diags_fini(&d);
+}
+
+static void
+renew_fire(struct timer_at *t)
+{
+	reload_compile(t->arg);
+}
+
+int
+reload_first(struct master *m)
+{
+	struct source *next = m->source;
+	char *why = NULL;
+	int r;
+
+	m->source = NULL;
+	r = apply(m, next, &m->first_diags, &why);
+	if (r < 0) {
+		if (m->log.path != NULL)
+			fprintf(stderr, "akkod: %s\n", why);
+		master_fail(m, "%s", why);
+	}
+	free(why);
+	return r;
+}

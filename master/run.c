@@ -1,0 +1,402 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * The life of a master.
+ *
+ *   read configuration ---- file errors: printed, exit 1
+ *   take the runtime directory (lock)
+ *   open logs, bind every address, compile generation 1
+ *   drop what is not needed any more, start workers
+ *   STARTING --- all workers acknowledged ---> RUNNING  ("akkod start" returns)
+ *   STOPPING --- workers drained or killed --> ENDED
+ *
+ * After the start no error ends the master but a failed allocation: whatever is
+ * wrong with a new configuration, the last good generation stays.
+ */
+#include "master.h"
+
+#include "alloc.h"
+#include "local_ca.h"
+#include "log.h"
+#include "settings.h"
+#include "source.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/signalfd.h>
+#include <unistd.h>
+
+#define STOP_EXTRA	(2 * NSEC_SEC)	/* beyond the workers' own limit */
+
+/* ---- Start and failure ---------------------------------------------------------------- */
+
+static void
+say_ready(struct master *m, const char *text)
+{
+	if (m->opt.ready_fd < 0)
+		return;
+	(void)!write(m->opt.ready_fd, text, strlen(text));
+	(void)close(m->opt.ready_fd);
+	m->opt.ready_fd = -1;
+}
+
+void
+master_fail(struct master *m, const char *fmt, ...)
+{
+	struct buf b = BUF_INIT;
+	va_list ap;
+
+	if (m->failure != NULL)
+		return;
+	va_start(ap, fmt);
+	buf_vprintf(&b, fmt, ap);
+	va_end(ap);
+	m->failure = xasprintf("%.*s", STR_ARG(buf_str(&b)));
+	buf_fini(&b);
+	m->exit_status = 1;
+	log_error("%s", m->failure);
+	if (m->opt.ready_fd >= 0)
+		say_ready(m, m->failure);
+	m->phase = PHASE_STOPPING;
+	supervise_kill(m, SIGKILL);
+}
+
+void
+master_started(struct master *m)
+{
+	if (m->phase != PHASE_STARTING)
+		return;
+	m->phase = PHASE_RUNNING;
+	log_info("akkod %s runs with %u worker%s", PACKAGE_VERSION,
+	    m->nworkers, m->nworkers == 1 ? "" : "s");
+	if (m->opt.detached)
+		/* From here on nobody reads the terminal. */
+		(void)dup2(STDOUT_FILENO, STDERR_FILENO);
+	say_ready(m, "ok\n");
+}
+
+/* ---- Stop ------------------------------------------------------------------------------- */
+
+static void
+stop_late(struct timer_at *t)
+{
+	struct master *m = t->arg;
+
+	log_warn("%u workers have not ended in time; they are killed",
+	    supervise_alive(m));
+	supervise_kill(m, SIGKILL);
+}
+
+/*
+ * requestAcceptGraceTimeout is over. Workers close their duplicates when they
+ * are told; the port is free when the last reference goes.
+ */
+static void
+stop_accepting(struct timer_at *t)
+{
+	struct master *m = t->arg;
+	struct msg_drain msg = { .grace_ns = m->now.info.grace_ns };
+
+	supervise_send_all(m, MSG_DRAIN, &msg, sizeof(msg), NULL, 0);
+	listen_close_all(&m->listeners);
+}
+
+void
+master_stop(struct master *m, bool now, uint64_t client)
+{
+	const struct compiled *c = &m->now.info;
+
+	if (client != 0 && m->nstop_clients < WAITERS_MAX)
+		m->stop_clients[m->nstop_clients++] = client;
+	if (m->phase >= PHASE_STOPPING || now) {
+		log_info("stopping at once");
+		m->phase = PHASE_STOPPING;
+		supervise_kill(m, SIGKILL);
+		return;
+	}
+	log_info("stopping: requests in flight have %d s to end",
+	    (int)((c->grace_ns + c->accept_grace_ns) / NSEC_SEC));
+	if (m->phase == PHASE_STARTING)
+		say_ready(m, "stopped before it had started");
+	m->phase = PHASE_STOPPING;
+	watch_fini(m);
+	m->stop_timer = (struct timer_at){ .at = NSEC_NEVER,
+	    .fire = stop_late, .arg = m };
+	loop_at(m->loop, &m->stop_timer, clock_mono() + c->grace_ns +
+	    c->accept_grace_ns + STOP_EXTRA);
+	m->accept_timer = (struct timer_at){ .at = NSEC_NEVER,
+	    .fire = stop_accepting, .arg = m };
+	if (c->accept_grace_ns > 0)
+		loop_at(m->loop, &m->accept_timer,
+		    clock_mono() + c->accept_grace_ns);
+	else
+		stop_accepting(&m->accept_timer);
+}
+
+static void
+answer_stop(struct master *m)
+{
+	for (unsigned i = 0; i < m->nstop_clients; i++)
+		control_end(m->control, m->stop_clients[i],
+		    json_pack("{s:b}", "ok", 1));
+	control_flush(m->control);
+}
+
+/* ---- Commands and signals ------------------------------------------------------------------ */
+
+static void
+command_reload(struct master *m, uint64_t client)
+{
+	json_t *notes;
+
+	if (m->phase != PHASE_RUNNING) {
+		control_fail(m->control, client, "akkod is not running yet or "
+		    "any more");
+		return;
+	}
+	if (reload_all(m, &notes) < 0) {
+		control_fail(m->control, client, m->config_error != NULL ?
+		    m->config_error : "the configuration was not taken");
+		return;
+	}
+	if (m->config_error != NULL)
+		json_object_set_new(notes, "kept",
+		    json_string(m->config_error));
+	publish_wait(m, client, notes);
+}
+
+static void
+on_command(void *arg, uint64_t client, const char *command,
+    const json_t *request)
+{
+	struct master *m = arg;
+
+	if (strcmp(command, "status") == 0)
+		status_ask(m, client);
+	else if (strcmp(command, "reload") == 0)
+		command_reload(m, client);
+	else if (strcmp(command, "stop") == 0)
+		master_stop(m, json_is_true(json_object_get(request, "now")),
+		    client);
+	else
+		control_fail(m->control, client, "unknown command");
+}
+
+static void
+on_signal(struct watch *w, uint32_t events)
+{
+	struct master *m = w->arg;
+	struct signalfd_siginfo info;
+	json_t *notes = NULL;
+
+	(void)events;
+	while (read(w->fd, &info, sizeof(info)) == sizeof(info))
+		switch (info.ssi_signo) {
+		case SIGCHLD:
+			supervise_reap(m);
+			break;
+		case SIGHUP:
+			if (m->phase == PHASE_RUNNING &&
+			    reload_all(m, &notes) == 0)
+				json_decref(notes);
+			break;
+		case SIGUSR1:
+			logs_reopen(m);
+			break;
+		case SIGQUIT:
+			master_stop(m, true, 0);
+			break;
+		default:
+			master_stop(m, false, 0);
+		}
+}
+
+static int
+open_signals(struct master *m)
+{
+	sigset_t set;
+	int fd;
+
+	sigemptyset(&set);
+	sigaddset(&set, SIGCHLD);
+	sigaddset(&set, SIGHUP);
+	sigaddset(&set, SIGUSR1);
+	sigaddset(&set, SIGTERM);
+	sigaddset(&set, SIGINT);
+	sigaddset(&set, SIGQUIT);
+	(void)signal(SIGPIPE, SIG_IGN);
+	if (sigprocmask(SIG_BLOCK, &set, NULL) < 0 ||
+	    (fd = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK)) < 0)
+		return -errno;
+	m->signals = (struct watch){ .fd = -1, .ready = on_signal, .arg = m };
+	return loop_add(m->loop, &m->signals, fd, EPOLLIN);
+}
+
+static void
+on_tick(struct timer_at *t)
+{
+	struct master *m = t->arg;
+
+	loop_at(m->loop, t, clock_mono() + NSEC_SEC);
+	if (m->phase <= PHASE_RUNNING)
+		supervise_tick(m);
+	logs_tick(m);
+}
+
+/* ---- Putting together ------------------------------------------------------------------------ */
+
+static int
+complain(const char *text)
+{
+	fprintf(stderr, "akkod: %s\n", text);
+	return -EINVAL;
+}
+
+static int
+load_first(struct master *m)
+{
+	struct diags d = { 0 };
+	char *text;
+
+	m->source = source_load(m->opt.config_path, NULL, &d);
+	text = source_diag_text(&d, m->source == NULL ? DIAG_WARNING :
+	    DIAG_FILE);
+	if (m->source == NULL)
+		fprintf(stderr, "%s\nakkod: the configuration cannot be "
+		    "used\n", text);
+	else
+		m->first_diags = d;
+	free(text);
+	if (m->source == NULL)
+		diags_fini(&d);
+	return m->source != NULL ? 0 : -EINVAL;
+}
+
+static const char *
+first_of(const char *a, const char *b, const char *c)
+{
+	return a != NULL ? a : b != NULL && b[0] != '\0' ? b : c;
+}
+
+/* Without a terminal and without log.filePath the log goes beside the socket. */
+static int
+detach_log(struct master *m, char *err, size_t err_size)
+{
+	char *path;
+	int fd;
+
+	if (!m->opt.detached)
+		return 0;
+	path = xasprintf("%s/akkod.log", m->runtime.dir);
+	fd = open(path, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC | O_NOCTTY,
+	    0640);
+	if (fd < 0 || dup2(fd, STDOUT_FILENO) < 0) {
+		snprintf(err, err_size, "log file \"%s\": %s", path,
+		    strerror(errno));
+		free(path);
+		return -EINVAL;
+	}
+	(void)close(fd);
+	free(path);
+	return 0;
+}
+
+/* Everything up to the workers. A message was given on failure. */
+static int
+prepare(struct master *m)
+{
+	const struct akkod_config *a;
+	char err[512];
+	int r;
+
+	if (load_first(m) < 0)
+		return -EINVAL;
+	a = &m->source->config->akkod;
+	if (settings_apply(m, err, sizeof(err)) < 0)
+		return complain(err);
+	m->state_dir = xstrdup(first_of(m->opt.state_dir, a->state_directory,
+	    STATE_DIR_DEFAULT));
+	if (runtime_claim(&m->runtime, first_of(m->opt.runtime_dir,
+	    a->runtime_directory, RUNTIME_DIR_DEFAULT), err, sizeof(err)) < 0)
+		return complain(err);
+	if (detach_log(m, err, sizeof(err)) < 0 ||
+	    logs_open(m, err, sizeof(err)) < 0)
+		return complain(err);
+	log_set_role("master");
+	if ((r = open_signals(m)) < 0 || (r = tickets_start(m)) < 0 ||
+	    (m->live_fd = r = live_create(&m->live)) < 0)
+		return complain(strerror(-r));
+	registry_init(&m->live_services, LIVE_SERVICES);
+	registry_init(&m->live_servers, LIVE_SERVERS);
+	registry_init(&m->live_limits, UINT32_MAX - 1);
+	dns_init(m);
+	(void)supervise_init(m);
+	return reload_first(m);
+}
+
+static void
+finish(struct master *m)
+{
+	if (m->phase >= PHASE_STOPPING && m->failure == NULL)
+		log_info("stopped");
+	if (m->control != NULL)
+		answer_stop(m);
+	watch_fini(m);
+	dns_fini(m);
+	control_free(m->control);
+	supervise_fini(m);
+	listen_close_all(&m->listeners);
+	publish_fini(m);
+	tickets_fini(m);
+	logs_fini(m);
+	registry_fini(&m->live_services);
+	registry_fini(&m->live_servers);
+	registry_fini(&m->live_limits);
+	live_detach(m->live);
+	if (m->ca != NULL)
+		local_ca_close(m->ca);
+	source_free(m->source);
+	runtime_release(&m->runtime);
+	diags_fini(&m->first_diags);
+	free(m->state_dir);
+	free(m->config_error);
+	free(m->failure);
+	loop_free(m->loop);
+}
+
+int
+master_run(const struct run_options *opt)
+{
+	static struct master m;
+
+	m = (struct master){ .opt = *opt, .runtime = RUNTIME_INIT,
+	    .log = LOGFILE_INIT, .access_log = LOGFILE_INIT,
+	    .live_fd = -1, .tickets_fd = -1,
+	    .now = { .table_fd = -1, .keys_fd = -1 },
+	    .waiter_timer.at = NSEC_NEVER, .snapshot_timer.at = NSEC_NEVER,
+	    .renew_timer.at = NSEC_NEVER, .status_timer.at = NSEC_NEVER,
+	    .started = clock_wall() };
+	m.loop = loop_new();
+	if (prepare(&m) < 0) {
+		m.exit_status = 1;
+	} else {
+		settings_drop(&m);
+		m.control = control_new(m.loop, m.runtime.socket_fd,
+		    on_command, &m);
+		m.tick = (struct timer_at){ .at = NSEC_NEVER, .fire = on_tick,
+		    .arg = &m };
+		loop_at(m.loop, &m.tick, clock_mono() + NSEC_SEC);
+		supervise_start(&m);
+		watch_sources(&m);
+		publish_wait(&m, 0, NULL);
+		while (m.phase < PHASE_STOPPING || supervise_alive(&m) != 0)
+			loop_turn(m.loop, NSEC_NEVER);
+	}
+	finish(&m);
+	return m.exit_status;
+}

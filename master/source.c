@@ -1,0 +1,149 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* Loading the configuration; see source.h. */
+#include "source.h"
+
+#include "alloc.h"
+
+#include <stdlib.h>
+#include <unistd.h>
+
+char *
+source_diag_text(const struct diags *d, enum diag_class least)
+{
+	struct buf b = BUF_INIT;
+	char *text;
+
+	for (unsigned i = 0; i < d->n; i++) {
+		if (d->v[i].class < least)
+			continue;
+		if (b.n != 0)
+			buf_putc(&b, '\n');
+		diag_format(&d->v[i], &b);
+	}
+	while (b.n != 0 && b.p[b.n - 1] == '\n')
+		b.n--;
+	text = xasprintf("%.*s", STR_ARG(buf_str(&b)));
+	buf_fini(&b);
+	return text;
+}
+
+/* Moves what was found to `all`, except that file errors become `as`. */
+static void
+merge(struct diags *all, const struct diags *part, enum diag_class as)
+{
+	for (unsigned i = 0; i < part->n; i++) {
+		const struct diag *d = &part->v[i];
+
+		diag_add(all, d->class == DIAG_FILE ? as : d->class, d->place,
+		    d->object, "%s", d->text);
+	}
+}
+
+/*
+ * The provider's files. They cannot refuse the whole configuration: their last
+ * good content stays (errata A2, A3).
+ */
+static void
+load_provider(struct source *s, const struct source *last, struct diags *diags)
+{
+	const struct file_provider *fp = s->config->file;
+	struct diags found = { 0 };
+	struct provided *p;
+
+	if (fp == NULL)
+		return;
+	if (provided_load(fp, &p, &found) == 0) {
+		if (!p->empty || last == NULL || last->provided == NULL ||
+		    last->provided->empty) {
+			merge(diags, &found, DIAG_OBJECT);
+			diags_fini(&found);
+			s->provided = p;
+			return;
+		}
+		provided_free(p);
+		diag_add(&found, DIAG_OBJECT, fp->place, "file provider",
+		    "the file is empty; to remove all routes write \"http: "
+		    "{}\"");
+	}
+	if (last != NULL && last->provided != NULL) {
+		s->provided = last->provided;
+		s->borrowed = true;
+	}
+	s->provider_error = source_diag_text(&found, DIAG_OBJECT);
+	merge(diags, &found, DIAG_OBJECT);
+	diags_fini(&found);
+}
+
+struct source *
+source_load(const char *path, const struct source *last, struct diags *diags)
+{
+	struct source *s = xcalloc(1, sizeof(*s));
+
+	if (path == NULL && access(SOURCE_DEFAULT_PATH, F_OK) == 0)
+		path = SOURCE_DEFAULT_PATH;
+	s->path = path != NULL ? xstrdup(path) : NULL;
+	if (config_load(path, &s->config, diags) < 0) {
+		s->config = NULL;
+		source_free(s);
+		return NULL;
+	}
+	load_provider(s, last, diags);
+	return s;
+}
+
+/* The configuration itself is shared until one of the two is freed. */
+struct source *
+source_load_files(const struct source *last, struct diags *diags)
+{
+	struct source *s = xcalloc(1, sizeof(*s));
+
+	s->path = last->path != NULL ? xstrdup(last->path) : NULL;
+	s->config = last->config;
+	s->shared = true;
+	load_provider(s, last, diags);
+	return s;
+}
+
+void
+source_commit(struct source **cur, struct source *next)
+{
+	struct source *old = *cur;
+
+	if (old != NULL) {
+		if (old->provided == next->provided)
+			old->provided = NULL;
+		if (old->config == next->config)
+			old->config = NULL;
+		next->borrowed = next->shared = false;
+		source_free(old);
+	}
+	*cur = next;
+}
+
+void
+source_free(struct source *s)
+{
+	if (s == NULL)
+		return;
+	if (!s->shared)
+		config_free(s->config);
+	if (!s->borrowed)
+		provided_free(s->provided);
+	free(s->provider_error);
+	free(s->path);
+	free(s);
+}
+
+struct world *
+source_world(const struct source *s, struct diags *diags)
+{
+	struct world_part parts[2];
+	unsigned n = 0;
+
+	parts[n++] = (struct world_part){ &s->config->dynamic,
+	    s->path != NULL ? "file" : "embedded" };
+	if (s->provided != NULL)
+		parts[n++] = (struct world_part){ &s->provided->dynamic,
+		    "file" };
+	return world_make(s->config, parts, n, diags);
+}
