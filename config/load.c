@@ -3,8 +3,8 @@
 #include "load.h"
 
 #include "alloc.h"
-#include "check.h"
 #include "reader.h"
+#include "validate.h"
 
 #include <dirent.h>
 #include <errno.h>
@@ -32,7 +32,7 @@ read_file(const char *path, struct buf *out)
 		return -errno;
 	out->max = FILE_MAX;
 	do {
-		char part[65536];
+		char part[2048];
 
 		n = read(fd, part, sizeof(part));
 		if (n < 0 && errno == EINTR)

@@ -3,7 +3,7 @@ noinst_LIBRARIES += libconfig.a
 libconfig_a_CPPFLAGS = $(AM_CPPFLAGS) $(I_CONFIG) -I$(builddir)/config
 libconfig_a_CFLAGS = $(AM_CFLAGS) $(YAML_CFLAGS)
 libconfig_a_SOURCES = \
-	config/check.c config/check.h \
+	config/validate.c config/validate.h \
 	config/diag.c config/diag.h \
 	config/load.c config/load.h \
 	config/model.h \

@@ -38,5 +38,18 @@ libmaster_a_SOURCES = \
 bin_PROGRAMS += akkod
 akkod_CPPFLAGS = $(AM_CPPFLAGS) $(I_ALL)
 akkod_SOURCES = akkod.c
-akkod_LDADD = libmaster.a libcontroller.a libworker.a libconfig.a libroute.a \
+akkod_LDADD = libmaster.a libcontroller.a libworker.a libio.a libhttp.a libconfig.a libroute.a \
 	libauth.a libtls.a libshm.a libbase.a $(ALL_LIBS)
+
+UNIT_TESTS += tests/unit/test_compile tests/unit/test_master_cli
+MASTER_TEST_LIBS = libmaster.a libconfig.a libroute.a libauth.a libtls.a \
+	libshm.a libbase.a $(ALL_LIBS) $(CHECK_LIBS)
+tests_unit_test_compile_CPPFLAGS = $(AM_CPPFLAGS) $(I_MASTER) \
+	-I$(srcdir)/tests/unit
+tests_unit_test_compile_SOURCES = tests/unit/test_compile.c tests/unit/unit.h
+tests_unit_test_compile_LDADD = $(MASTER_TEST_LIBS)
+tests_unit_test_master_cli_CPPFLAGS = $(AM_CPPFLAGS) $(I_MASTER) \
+	-I$(srcdir)/tests/unit
+tests_unit_test_master_cli_SOURCES = tests/unit/test_master_cli.c \
+	tests/unit/unit.h
+tests_unit_test_master_cli_LDADD = $(MASTER_TEST_LIBS)

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* Checks of single objects that their schema cannot express. */
-#ifndef CHECK_CONFIG_H
-#define CHECK_CONFIG_H
+#ifndef VALIDATE_H
+#define VALIDATE_H
 
 #include "diag.h"
 #include "model.h"

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* Checks of single objects; see check.h. */
-#include "check.h"
+/* Checks of single objects; see validate.h. */
+#include "validate.h"
 
 #include "addr.h"
 #include "log.h"
