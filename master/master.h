@@ -59,6 +59,7 @@ struct worker_slot {
 	int control;			/* -1 */
 	struct watch watch;
 	struct timer_at respawn;
+	struct worker_slot *adopter;	/* accepts for it while it is down */
 	struct outgoing *out;		/* messages that did not fit yet */
 	nsec_t crashes[CRASHES_KEPT];	/* times, newest at ncrashes - 1 */
 	unsigned ncrashes;		/* ever */

@@ -74,6 +74,7 @@ snapshot_fire(struct timer_at *t)
 	size_t n;
 	int r;
 
+	(void)mkdir(m->state_dir, 0755);
 	if (m->now.table_fd < 0 || memfd_map(m->now.table_fd, &p, &n) < 0)
 		return;
 	r = snapshot_write(m->state_dir, p, n);

@@ -163,13 +163,28 @@ check_fixed(const struct config *was, const struct config *now, struct diags *d)
 
 /* ---- Compiling and publishing ------------------------------------------------------------------ */
 
-/* A CA is opened when the first table needs one. */
+static bool
+any_tls(const struct world *w)
+{
+	for (unsigned i = 0; i < w->neps; i++)
+		if (w->eps[i].tls != NULL)
+			return true;
+	for (unsigned i = 0; i < w->nrouters; i++)
+		if (w->routers[i].r.tls != NULL)
+			return true;
+	return false;
+}
+
+/*
+ * A CA is opened when the first table needs one: where TLS is spoken and no
+ * default certificate is given, or the given one cannot be read.
+ */
 static void
 need_ca(struct master *m, const struct world *w)
 {
-	char why[CERT_WHY];
+	char why[CERT_WHY] = "";
 
-	if (m->ca != NULL || w->default_certificate != NULL)
+	if (m->ca != NULL || !any_tls(w))
 		return;
 	if (local_ca_open(m->state_dir, clock_wall() / NSEC_SEC, &m->ca,
 	    why) < 0) {

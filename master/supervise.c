@@ -127,36 +127,93 @@ supervise_send_all(struct master *m, enum msg_type type, const void *payload,
 		supervise_send(&m->slots[i], type, payload, bytes, fds, nfds);
 }
 
+/* `slot` is the worker in whose name the socket was made. */
 static struct msg_listener
-listener_msg(const struct listener *l)
+listener_msg(const struct listener *l, unsigned slot)
 {
-	struct msg_listener msg = { .entry_point = l->id };
+	struct msg_listener msg = { .entry_point = l->id, .address = slot };
 
 	snprintf(msg.name, sizeof(msg.name), "%s", l->name);
 	return msg;
 }
 
 static void
-send_listener(struct worker_slot *s, const struct listener *l)
+send_listener(struct worker_slot *s, const struct listener *l, unsigned slot)
 {
-	struct msg_listener msg = listener_msg(l);
+	struct msg_listener msg = listener_msg(l, slot);
 
-	supervise_send(s, MSG_LISTENER, &msg, sizeof(msg), &l->fds[s->id], 1);
+	supervise_send(s, MSG_LISTENER, &msg, sizeof(msg), &l->fds[slot], 1);
+}
+
+static void
+send_listener_gone(struct worker_slot *s, const struct listener *l,
+    unsigned slot)
+{
+	struct msg_listener msg = listener_msg(l, slot);
+
+	supervise_send(s, MSG_LISTENER_GONE, &msg, sizeof(msg), NULL, 0);
 }
 
 void
 supervise_send_listener(struct master *m, const struct listener *l)
 {
-	for (unsigned i = 0; i < m->nworkers; i++)
-		send_listener(&m->slots[i], l);
+	for (unsigned i = 0; i < m->nworkers; i++) {
+		send_listener(&m->slots[i], l, i);
+		if (m->slots[i].adopter != NULL)
+			send_listener(m->slots[i].adopter, l, i);
+	}
 }
 
 void
 supervise_listener_gone(struct master *m, const struct listener *l)
 {
-	struct msg_listener msg = listener_msg(l);
+	for (unsigned i = 0; i < m->nworkers; i++) {
+		send_listener_gone(&m->slots[i], l, i);
+		if (m->slots[i].adopter != NULL)
+			send_listener_gone(m->slots[i].adopter, l, i);
+	}
+}
 
-	supervise_send_all(m, MSG_LISTENER_GONE, &msg, sizeof(msg), NULL, 0);
+/*
+ * While a slot has no worker its sockets still get their share of the new
+ * connections: a neighbour takes them (security 5.2).
+ */
+static void
+adopt(struct worker_slot *s)
+{
+	struct master *m = s->m;
+
+	for (unsigned i = 1; i < m->nworkers && s->adopter == NULL; i++) {
+		struct worker_slot *next = &m->slots[(s->id + i) %
+		    m->nworkers];
+
+		if (next->pid != 0 && next->ready)
+			s->adopter = next;
+	}
+	for (struct listener *l = m->listeners.first; l != NULL &&
+	    s->adopter != NULL; l = l->next)
+		send_listener(s->adopter, l, s->id);
+}
+
+/* The slot serves again. */
+static void
+adopt_end(struct worker_slot *s)
+{
+	for (struct listener *l = s->m->listeners.first; l != NULL &&
+	    s->adopter != NULL; l = l->next)
+		send_listener_gone(s->adopter, l, s->id);
+	s->adopter = NULL;
+}
+
+/* Its adopter died too: somebody else is found, if there is one. */
+static void
+adopt_again(struct worker_slot *dead)
+{
+	for (unsigned i = 0; i < dead->m->nworkers; i++)
+		if (dead->m->slots[i].adopter == dead) {
+			dead->m->slots[i].adopter = NULL;
+			adopt(&dead->m->slots[i]);
+		}
 }
 
 /* Everything a new worker needs, in the order it needs it. */
@@ -179,7 +236,7 @@ send_everything(struct worker_slot *s)
 	supervise_send(s, MSG_TICKETS, NULL, 0, &m->tickets_fd, 1);
 	for (const struct listener *l = m->listeners.first; l != NULL;
 	    l = l->next)
-		send_listener(s, l);
+		send_listener(s, l, s->id);
 	publish_to(s);
 }
 
@@ -202,6 +259,7 @@ on_ack(struct worker_slot *s, const struct msg_table_ack *msg)
 		return;
 	if (msg->error == 0) {
 		s->acked = msg->generation;
+		adopt_end(s);
 	} else {
 		s->refused = msg->generation;
 		memcpy(s->refusal, msg->text, sizeof(s->refusal));
@@ -479,10 +537,13 @@ worker_ended(struct worker_slot *s, int status)
 		log_error("worker %u (pid %d) %s, %u times within a minute; "
 		    "the next try is in %d s", s->id, (int)pid, how, recent,
 		    (int)(delay / NSEC_SEC));
-	if (delay == 0)
+	adopt_again(s);
+	if (delay == 0) {
 		spawn(s);
-	else
+	} else {
+		adopt(s);
 		respawn_later(s, delay);
+	}
 	publish_progress(m);
 }
 
