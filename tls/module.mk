@@ -9,6 +9,7 @@ libtls_a_SOURCES = \
 	tls/context.c tls/context.h \
 	tls/engine.c tls/tls.h tls/tls_impl.h \
 	tls/hello.c \
+	tls/local_ca.c tls/local_ca.h \
 	tls/memory.c tls/memory.h \
 	tls/names.c tls/names.h \
 	tls/policy.c \

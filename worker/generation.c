@@ -34,8 +34,8 @@ generation_unref(struct generation *g)
 }
 
 /* Entry points move in the table; listeners know them by name. */
-static void
-listeners_rebind(struct worker *w)
+void
+generation_rebind(struct worker *w)
 {
 	const struct table *t = &w->gen->table;
 
@@ -89,7 +89,7 @@ generation_install(struct worker *w, int table_fd, int keys_fd,
 	g->number = g->table.hdr->generation;
 	w->gen = g;
 	generation_unref(old);
-	listeners_rebind(w);
+	generation_rebind(w);
 	atomic_store_explicit(&w->mine->generation, g->number,
 	    memory_order_relaxed);
 	return 0;

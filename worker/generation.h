@@ -26,6 +26,8 @@ struct generation {
  */
 int	generation_install(struct worker *w, int table_fd, int keys_fd,
 	    const char **ret_why);
+/* Finds each listener's entry point in the current table anew. */
+void	generation_rebind(struct worker *w);
 struct generation *generation_ref(struct generation *g);
 void	generation_unref(struct generation *g);
 

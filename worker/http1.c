@@ -18,6 +18,7 @@
 #include "router.h"
 
 #include <errno.h>
+#include <stdio.h>
 
 static struct h1_limits
 head_limits(const struct conn *c)
@@ -43,17 +44,17 @@ head_limits(const struct conn *c)
 static int
 refuse(struct fiber *f, struct conn *c, struct h1_error err)
 {
-	char out[320];
-	struct str text = h1_status_text(err.status);
-	bool plain = err.status == 501 || err.status == 405;
-	int n = snprintf(out, sizeof(out), "HTTP/1.1 %u %.*s\r\n%s"
-	    "Connection: close\r\n%s\r\n%u %.*s", err.status, STR_ARG(text),
-	    plain ? "" : "Content-Type: text/plain; charset=utf-8\r\n",
-	    plain ? "Content-Length: 0\r\n" : "", err.status, STR_ARG(text));
-	struct iovec iov = { out, (size_t)n };
+	char out[512], a[128], b[128];
+	struct str text = h1_error_phrase(&err, a), body = h1_error_body(&err,
+	    b);
+	struct iovec iov = { .iov_base = out };
 
-	if (plain)
-		iov.iov_len = (size_t)(strstr(out, "\r\n\r\n") + 4 - out);
+	if (text.n == 0)
+		text = h1_status_text(err.status);
+	iov.iov_len = (size_t)snprintf(out, sizeof(out), "HTTP/1.1 %u %.*s\r\n"
+	    "%sConnection: close\r\n%s\r\n%.*s", err.status, STR_ARG(text),
+	    body.n != 0 ? "Content-Type: text/plain; charset=utf-8\r\n" : "",
+	    body.n == 0 ? "Content-Length: 0\r\n" : "", STR_ARG(body));
 	live_bump(c->w->mine->responses[err.status / 100], 1);
 	fiber_deadline(f, ring_now(c->w->ring) + c->w->limits.write_gap_ns);
 	return stream_send(f, &c->st, &iov, 1) < 0 ? -EPIPE : 1;
@@ -88,11 +89,13 @@ read_head(struct fiber *f, struct conn *c, const struct h1_limits *lim,
 		if (r == 0)
 			return iobuf_len(c->st.in) == 0 ? 0 : -ECONNRESET;
 		if (r == -ETIMEDOUT) {
-			*err = (struct h1_error){ 408, REASON_HEAD_TIMEOUT };
+			*err = (struct h1_error){ .status = 408,
+			    .reason = REASON_HEAD_TIMEOUT };
 			return -EBADMSG;
 		}
 		if (r == -EMSGSIZE) {
-			*err = (struct h1_error){ 431, REASON_HEAD_TOO_LARGE };
+			*err = (struct h1_error){ .status = 431,
+			    .reason = REASON_HEAD_TOO_LARGE };
 			return -EBADMSG;
 		}
 		if (r < 0)
@@ -125,7 +128,8 @@ parse_head(struct exchange *x, struct conn *c, size_t n,
 
 	x->head = stream_detach(&c->st, n, &r);
 	if (x->head == NULL) {
-		*err = (struct h1_error){ 503, REASON_NO_MEMORY };
+		*err = (struct h1_error){ .status = 503,
+		    .reason = REASON_NO_MEMORY };
 		return -EBADMSG;
 	}
 	r = h1_parse_request(&q, &x->req.fields, (const char *)x->head->data +

@@ -2,6 +2,7 @@
 /* The last sink of a response; see http1_sink.h. */
 #include "http1_sink.h"
 
+#include "buf.h"
 #include "chunked.h"
 #include "conn.h"
 #include "h1_write.h"

@@ -1,6 +1,47 @@
 # SPDX-License-Identifier: BSD-2-Clause
-noinst_LIBRARIES += libworker.a
-libworker_a_CPPFLAGS = $(AM_CPPFLAGS) $(I_WORKER)
-libworker_a_SOURCES =
 include worker/io/module.mk
 include worker/http/module.mk
+
+noinst_LIBRARIES += libworker.a
+libworker_a_CPPFLAGS = $(AM_CPPFLAGS) $(I_WORKER)
+libworker_a_SOURCES = \
+	worker/access_line.c worker/access_line.h \
+	worker/access_log.c worker/access_log.h \
+	worker/chain.c \
+	worker/conn.c worker/conn.h \
+	worker/entry.c worker/entry.h \
+	worker/exchange.c worker/exchange.h \
+	worker/generation.c worker/generation.h \
+	worker/http1.c worker/http1.h \
+	worker/http1_body.c worker/http1_body.h \
+	worker/http1_sink.c worker/http1_sink.h \
+	worker/middleware/add_prefix.c \
+	worker/middleware/basic_auth.c \
+	worker/middleware/compress.c \
+	worker/middleware/encoder.c worker/middleware/encoder.h \
+	worker/middleware/errors.c \
+	worker/middleware/forward_auth.c \
+	worker/middleware/headers.c \
+	worker/middleware/headers_cors.c worker/middleware/headers_cors.h \
+	worker/middleware/ip_allow_list.c \
+	worker/middleware/middleware.h \
+	worker/middleware/rate_limit.c \
+	worker/middleware/redirect_regex.c \
+	worker/middleware/redirect_scheme.c \
+	worker/middleware/replace_path.c \
+	worker/middleware/replace_path_regex.c \
+	worker/middleware/rewrite.c worker/middleware/rewrite.h \
+	worker/middleware/source_address.c worker/middleware/source_address.h \
+	worker/middleware/strip_prefix.c \
+	worker/middleware/strip_prefix_regex.c \
+	worker/proxy/demo.c worker/proxy/demo.h \
+	worker/proxy/pool.c worker/proxy/pool.h \
+	worker/proxy/proxy.c worker/proxy/proxy.h \
+	worker/proxy/service.c worker/proxy/service.h \
+	worker/proxy/upstream.c worker/proxy/upstream.h \
+	worker/proxy/upstream_tls.c worker/proxy/upstream_tls.h \
+	worker/router.c worker/router.h \
+	worker/sink.c \
+	worker/table_tls.c worker/table_tls.h \
+	worker/tls_accept.c worker/tls_accept.h \
+	worker/worker.c worker/worker.h

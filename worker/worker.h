@@ -39,6 +39,8 @@ struct worker_limits {
 
 struct worker {
 	struct ring *ring;
+	struct watch *control;		/* messages of the master */
+	const char *why;		/* of the backend in use */
 	struct worker_limits limits;
 	struct generation *gen;		/* the current one; NULL before the first */
 	struct pool *pool;		/* idle upstream connections */

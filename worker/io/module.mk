@@ -50,3 +50,9 @@ tests_unit_test_stream_SOURCES = tests/unit/test_stream.c \
 	tests/unit/io_test.h tests/unit/unit.h
 tests_unit_test_stream_LDADD = libio.a libtls.a libbase.a $(URING_LIBS) \
 	$(OPENSSL_LIBS) $(CHECK_LIBS)
+
+# By hand: make tests/bench/micro_ring && ./tests/bench/micro_ring 64
+EXTRA_PROGRAMS = tests/bench/micro_ring
+tests_bench_micro_ring_CPPFLAGS = $(AM_CPPFLAGS) $(I_WORKER)
+tests_bench_micro_ring_SOURCES = tests/bench/micro_ring.c
+tests_bench_micro_ring_LDADD = libio.a libbase.a $(URING_LIBS)

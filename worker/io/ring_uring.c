@@ -38,6 +38,10 @@
 /* Larger sends complete in pieces, so that their progress is seen. */
 #define WAITALL_MAX	(64 * 1024)
 #define RETRIES_MAX	1000
+/* So many completions in a turn and sends still go directly; see ur_send(). */
+#ifndef DIRECT_MAX
+#define DIRECT_MAX	8
+#endif
 
 /* Newer than liburing 2.3. */
 #define ENTER_NO_IOWAIT	(1u << 7)
@@ -68,6 +72,7 @@ struct uring_state {
 	unsigned lost;				/* *koverflow last seen */
 	unsigned refused;			/* enters in a row */
 	unsigned kernel_ops;			/* all that is in flight */
+	unsigned batch;				/* completions of this turn */
 	struct io_uring_buf_ring *br;
 	struct iobuf *posted[POSTED_MAX];	/* by buffer id */
 	uint16_t free_ids[POSTED_MAX];
@@ -284,6 +289,9 @@ enter(struct uring_state *u, unsigned wait_nr,
 	    .ts = (uint64_t)(uintptr_t)ts };
 	unsigned n;
 	int err;
+	static int mw = -1, mn;
+	if (mw < 0) { mw = getenv("MW") ? atoi(getenv("MW")) : 0; mn = getenv("MN") ? atoi(getenv("MN")) : 1; }
+	if (wait_nr && mw) { arg.pad = (unsigned)mw; wait_nr = (unsigned)mn; }
 
 	sq->sqe_head = sq->sqe_tail;
 	io_uring_smp_store_release(sq->ktail, sq->sqe_tail);
@@ -412,7 +420,7 @@ ur_recv_now(struct sock *s, void *p, size_t n)
 }
 
 static void
-ur_send(struct sock *s)
+send_queue(struct sock *s)
 {
 	struct io_uring_sqe *sqe = sqe_get(s->ring);
 	unsigned n = s->tx_n < IOV_MAX ? s->tx_n : IOV_MAX;
@@ -434,6 +442,36 @@ ur_send(struct sock *s)
 		io_uring_prep_sendmsg(sqe, s->fd, msg, (unsigned)flags);
 	}
 	op_begin(s, sqe, KIND_SEND);
+}
+
+/*
+ * While little goes on, a send through the queue costs a turn of its own: its
+ * completion ends the wait at once. Sent directly, the fiber goes on to arm its
+ * next receive and one enter does for both. With many at a time the queue is
+ * cheaper.
+ */
+static void
+ur_send(struct sock *s)
+{
+	struct msghdr msg = { .msg_iov = s->tx_iov,
+	    .msg_iovlen = s->tx_n < IOV_MAX ? s->tx_n : IOV_MAX };
+	ssize_t n;
+
+	if (state(s->ring)->batch > DIRECT_MAX) {
+		send_queue(s);
+		return;
+	}
+	if (s->tx_n == 1)
+		n = send(s->fd, s->tx_iov->iov_base, s->tx_iov->iov_len,
+		    MSG_DONTWAIT | MSG_NOSIGNAL);
+	else
+		n = sendmsg(s->fd, &msg, MSG_DONTWAIT | MSG_NOSIGNAL);
+	if (n < 0 && errno != EAGAIN && errno != EINTR)
+		sock_tx_done(s, -errno);
+	else if (sock_tx_advance(s, n > 0 ? (size_t)n : 0))
+		send_queue(s);
+	else
+		sock_tx_done(s, 0);
 }
 
 static void
@@ -632,7 +670,7 @@ on_send(struct sock *s, int res)
 	bool more = res > 0 && sock_tx_advance(s, (size_t)res);
 
 	if (more && !(s->flags & (SOCK_TX_CANCEL | SOCK_CLOSING))) {
-		ur_send(s);
+		send_queue(s);
 		s->inflight--;	/* the one that ended; never 0 in between */
 		return;
 	}
@@ -751,7 +789,8 @@ reap(struct ring *r)
 
 		complete(r, &cqe);
 	}
-	r->stats.completions += n + stashed;
+	u->batch = n + stashed;
+	r->stats.completions += u->batch;
 }
 
 /*

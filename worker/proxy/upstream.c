@@ -160,6 +160,8 @@ upstream_send_head(struct fiber *f, struct upstream *u,
 	unsigned k = 0;
 	int r;
 
+	if (n == 0)	/* it could split the head */
+		return -EINVAL;
 	if ((u->out = iobuf_get(u->w->ring, n)) == NULL)
 		return -ENOMEM;
 	h1_write_request(q, (char *)u->out->data);

@@ -10,6 +10,7 @@
 #ifndef UPSTREAM_H
 #define UPSTREAM_H
 
+#include "buf.h"
 #include "chunked.h"
 #include "exchange.h"
 #include "h1.h"

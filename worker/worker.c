@@ -1,0 +1,392 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* The worker process; see worker.h. */
+#include "worker.h"
+
+#include "access_log.h"
+#include "conn.h"
+#include "context.h"
+#include "generation.h"
+#include "inherit.h"
+#include "live.h"
+#include "log.h"
+#include "msg.h"
+#include "pool.h"
+#include "privdrop.h"
+#include "tickets.h"
+#include "token.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+static const struct worker_limits default_limits = {
+	.max_fibers = 4096,
+	.tls_handshake_ns = 10 * NSEC_SEC,
+	.first_byte_ns = 30 * NSEC_SEC,
+	.head_ns = 10 * NSEC_SEC,
+	.body_gap_ns = 60 * NSEC_SEC,
+	.write_gap_ns = 300 * NSEC_SEC,
+	.linger_ns = 2 * NSEC_SEC,
+	.linger_bytes = 256 * 1024,
+	.arena_bytes = 2 << 20,
+};
+
+const char *
+worker_date(struct worker *w)
+{
+	int64_t sec = clock_wall() / NSEC_SEC;
+
+	if (sec != w->date_sec) {
+		http_date(sec, w->date);
+		w->date_sec = sec;
+	}
+	return w->date;
+}
+
+/* ---- Messages of the master ------------------------------------------------ */
+
+static void
+on_listener(struct worker *w, const struct msg_listener *m, int fd)
+{
+	struct listener *l = calloc(1, sizeof(*l));
+
+	if (l == NULL || (l->name = strndup(m->name, sizeof(m->name))) == NULL) {
+		free(l);
+		close(fd);
+		return;
+	}
+	l->w = w;
+	l->id = m->entry_point;
+	l->address = m->address;
+	l->fd = fd;
+	l->ep = TNONE;
+	l->next = w->listeners;
+	w->listeners = l;
+	if (w->gen != NULL) {
+		generation_rebind(w);
+		l->acceptor = acceptor_start(w->ring, fd, conn_accepted, l);
+	}
+}
+
+/* Connections keep their listener: it is only closed, not freed. */
+static void
+on_listener_gone(struct worker *w, const struct msg_listener *m)
+{
+	for (struct listener *l = w->listeners; l != NULL; l = l->next)
+		if (l->id == m->entry_point && l->address == m->address &&
+		    l->fd >= 0) {
+			if (l->acceptor != NULL)
+				acceptor_stop(l->acceptor);
+			l->acceptor = NULL;
+			close(l->fd);
+			l->fd = -1;
+		}
+}
+
+static void
+start_accepting(struct worker *w)
+{
+	for (struct listener *l = w->listeners; l != NULL; l = l->next)
+		if (l->acceptor == NULL && l->fd >= 0 && !w->draining)
+			l->acceptor = acceptor_start(w->ring, l->fd,
+			    conn_accepted, l);
+}
+
+static void
+on_table(struct worker *w, const struct msg_table *m, const int *fds)
+{
+	struct msg_table_ack ack = { .generation = m->generation };
+	const char *why = "";
+
+	ack.error = generation_install(w, fds[0], fds[1], &why);
+	if (ack.error < 0) {
+		snprintf(ack.text, sizeof(ack.text), "%s", why);
+		log_error("table %llu is refused: %s",
+		    (unsigned long long)m->generation, why);
+	} else
+		start_accepting(w);
+	(void)msg_send(INHERIT_CONTROL, MSG_TABLE_ACK, &ack, NULL);
+}
+
+static void
+on_tickets(struct worker *w, int fd)
+{
+	struct tls_ticket_key keys[TLS_TICKET_KEYS];
+	struct tickets t;
+
+	_Static_assert(sizeof(t.key) == sizeof(keys), "one layout");
+	if (tickets_read(fd, &t) == 0) {
+		memcpy(keys, t.key, sizeof(keys));
+		tls_contexts_set_tickets(w->tls, keys);
+		explicit_bzero(keys, sizeof(keys));
+		explicit_bzero(&t, sizeof(t));
+	}
+	close(fd);
+}
+
+static void
+on_log(struct worker *w, const struct msg_log *m, const int *fds)
+{
+	/* The old descriptor goes; the place named LOG stays the log's. */
+	if (dup2(fds[0], INHERIT_LOG) >= 0)
+		log_open(INHERIT_LOG, (enum log_level)m->level,
+		    (enum log_format)m->format);
+	close(fds[0]);
+	if (m->has_access_log)
+		access_log_set_fd(w->access_log, fds[1]);
+	else {
+		close(fds[1]);
+		access_log_set_fd(w->access_log, -1);
+	}
+}
+
+static void
+on_drain(struct worker *w, const struct msg_drain *m)
+{
+	w->draining = true;
+	w->drain_until = ring_now(w->ring) + m->grace_ns;
+	for (struct listener *l = w->listeners; l != NULL; l = l->next)
+		if (l->acceptor != NULL) {
+			acceptor_stop(l->acceptor);
+			l->acceptor = NULL;
+		}
+	conn_drain(w);
+}
+
+static void
+on_status(struct worker *w)
+{
+	struct msg_status s = { .connections = w->nconns,
+	    .generation = w->gen != NULL ? w->gen->number : 0,
+	    .requests = atomic_load(&w->mine->requests),
+	    .accepted = atomic_load(&w->mine->accepted),
+	    .log_dropped = log_dropped(),
+	    .access_log_dropped = access_log_dropped(w->access_log),
+	    .backend = (uint32_t)ring_backend(w->ring),
+	    .draining = w->draining };
+	struct fiber_stats fs;
+	struct ring_stats rs;
+
+	fiber_stats(w->ring, &fs);
+	ring_stats(w->ring, &rs);
+	s.fibers = fs.in_use;
+	s.fibers_most = fs.most_in_use;
+	s.buffers = rs.small_used + rs.large_used;
+	s.turns = rs.turns;
+	s.completions = rs.completions;
+	snprintf(s.why, sizeof(s.why), "%s", w->why);
+	(void)msg_send(INHERIT_CONTROL, MSG_STATUS_REPLY, &s, NULL);
+}
+
+static void
+dispatch(struct worker *w, const struct msg *m)
+{
+	const void *p = m->payload;
+
+	switch (m->type) {
+	case MSG_LISTENER:
+		on_listener(w, p, m->fds[0]);
+		break;
+	case MSG_LISTENER_GONE:
+		on_listener_gone(w, p);
+		break;
+	case MSG_TABLE:
+		on_table(w, p, m->fds);
+		break;
+	case MSG_TICKETS:
+		on_tickets(w, m->fds[0]);
+		break;
+	case MSG_LOG:
+		on_log(w, p, m->fds);
+		break;
+	case MSG_DRAIN:
+		on_drain(w, p);
+		break;
+	case MSG_STATUS:
+		on_status(w);
+		break;
+	default:
+		log_error("the master sent a message that is not for workers");
+		w->stop = true;
+	}
+}
+
+/* The master's end of file ends the worker in order (S-203). */
+static void
+on_control(void *arg)
+{
+	struct worker *w = arg;
+	struct msg m;
+	int r;
+
+	while ((r = msg_recv(INHERIT_CONTROL, &m)) > 0)
+		dispatch(w, &m);
+	if (r == -EAGAIN)
+		return;
+	if (!w->draining)
+		log_info("the master is gone: draining");
+	watch_stop(w->control);
+	w->control = NULL;
+	on_drain(w, &(struct msg_drain){ .grace_ns = 10 * NSEC_SEC });
+}
+
+/* ---- Start ------------------------------------------------------------------ */
+
+/* The first message says who this worker is; it waits for it without a ring. */
+static int
+read_hello(struct msg_hello *ret)
+{
+	struct msg m;
+	int r;
+
+	while ((r = msg_recv(INHERIT_CONTROL, &m)) == -EAGAIN)
+		usleep(200);
+	if (r <= 0 || m.type != MSG_HELLO)
+		return -EPROTO;
+	memcpy(ret, m.payload, sizeof(*ret));
+	ret->hostname[sizeof(ret->hostname) - 1] = '\0';
+	return 0;
+}
+
+static enum ring_backend
+backend_wanted(const struct msg_hello *h)
+{
+	const char *io = getenv("AKKOD_IO");
+
+	if (io != NULL && strcmp(io, "uring") == 0)
+		return RING_URING;
+	if (io != NULL && strcmp(io, "epoll") == 0)
+		return RING_EPOLL;
+	return h->io <= RING_EPOLL ? (enum ring_backend)h->io : RING_AUTO;
+}
+
+static int
+make_ring(struct worker *w, const struct msg_hello *h)
+{
+	struct ring_options o = { .backend = backend_wanted(h),
+	    .max_socks = w->limits.max_conns * 2 + 64,
+	    .max_fibers = w->limits.max_fibers,
+	    .small_buffers = 8192, .large_buffers = 256 };
+	int r = ring_new(&o, &w->ring, &w->why);
+
+	if (r < 0 && o.backend == RING_URING) {
+		/* Asked for and refused is a reason for epoll, not an end. */
+		log_warn("io_uring cannot be had (%s): epoll is used",
+		    strerror(-r));
+		o.backend = RING_EPOLL;
+		if ((r = ring_new(&o, &w->ring, &w->why)) == 0)
+			w->why = "io_uring was asked for and is refused";
+	}
+	return r;
+}
+
+static int
+worker_init(struct worker *w, const struct msg_hello *h)
+{
+	int r;
+
+	w->limits = default_limits;
+	w->limits.max_conns = h->max_conns != 0 ? h->max_conns : 16384;
+	w->limits.max_per_address = h->max_per_address != 0 ?
+	    h->max_per_address : 1024;
+	snprintf(w->hostname, sizeof(w->hostname), "%s", h->hostname);
+	if ((r = live_attach(INHERIT_LIVE, &w->live)) < 0)
+		return r;
+	if (h->id >= LIVE_WORKERS)
+		return -EINVAL;
+	w->id = h->id;
+	w->mine = &w->live->workers[h->id];
+	if ((r = make_ring(w, h)) < 0)
+		return r;
+	tls_init();
+	w->tls = tls_contexts_new();
+	w->pool = pool_new(w);
+	w->access_log = access_log_new(w);
+	w->control = watch_start(w->ring, INHERIT_CONTROL, on_control, w);
+	return w->tls == NULL || w->pool == NULL || w->access_log == NULL ||
+	    w->control == NULL ? -ENOMEM : 0;
+}
+
+static void
+say_ready(struct worker *w)
+{
+	struct msg_ready m = { .backend = (uint32_t)ring_backend(w->ring) };
+
+	snprintf(m.why, sizeof(m.why), "%s", w->why);
+	log_info("ready on %s: %s", ring_backend_name(ring_backend(w->ring)),
+	    w->why);
+	(void)msg_send(INHERIT_CONTROL, MSG_READY, &m, NULL);
+}
+
+/* ---- The loop ------------------------------------------------------------------ */
+
+static bool
+drained(const struct worker *w)
+{
+	return w->draining && (w->nconns == 0 ||
+	    ring_now(w->ring) >= w->drain_until);
+}
+
+static int
+worker_loop(struct worker *w)
+{
+	int r = 0;
+
+	while (r == 0 && !w->stop && !drained(w)) {
+		nsec_t until = ring_now(w->ring) + NSEC_SEC;
+
+		if (w->draining && w->drain_until < until)
+			until = w->drain_until;
+		r = ring_turn(w->ring, until);
+		access_log_flush(w->access_log);
+		atomic_store_explicit(&w->mine->heartbeat,
+		    ring_now(w->ring), memory_order_relaxed);
+	}
+	return r;
+}
+
+int
+worker_main(int argc, char **argv)
+{
+	static struct worker w;
+	struct jail jail = { .max_files = 1 << 20 };
+	struct msg_hello hello;
+	const char *what;
+	char role[32];
+	int r;
+
+	snprintf(role, sizeof(role), "worker %s", argc > 2 ? argv[2] : "?");
+	log_set_role(role);
+	signal(SIGPIPE, SIG_IGN);
+	signal(SIGHUP, SIG_IGN);
+	signal(SIGINT, SIG_IGN);	/* the master says when to end */
+	if (inherit_check() < 0) {
+		fprintf(stderr, "akkod worker: started by hand\n");
+		return 2;
+	}
+	log_open(INHERIT_LOG, LOG_INFO, LOG_COMMON);
+	if ((r = read_hello(&hello)) < 0)
+		return 1;
+	log_open(INHERIT_LOG, (enum log_level)hello.log_level,
+	    (enum log_format)hello.log_format);
+	/* The ids were changed before this program was executed. */
+	jail.uid = getuid();
+	jail.gid = getgid();
+	if ((r = privdrop(&jail, &what)) < 0) {
+		log_error("%s: %s", what, strerror(-r));
+		return 1;
+	}
+	if ((r = worker_init(&w, &hello)) < 0) {
+		log_error("cannot start: %s", strerror(-r));
+		return 1;
+	}
+	say_ready(&w);
+	if ((r = worker_loop(&w)) < 0)
+		log_error("the ring failed: %s", strerror(-r));
+	access_log_free(w.access_log);
+	/* What is open ends with the process; its memory as well. */
+	return r < 0;
+}
