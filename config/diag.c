@@ -13,6 +13,8 @@ diags_fini(struct diags *d)
 	for (unsigned i = 0; i < d->n; i++) {
 		free(d->v[i].object);
 		free(d->v[i].text);
+		/* A copy: the arena that named it may be gone before. */
+		free((char *)(uintptr_t)d->v[i].place.file);
 	}
 	free(d->v);
 	*d = (struct diags){ 0 };
@@ -28,6 +30,8 @@ diag_vadd(struct diags *d, enum diag_class class, struct place place,
 		d->cap = d->cap == 0 ? 16 : d->cap * 2;
 		d->v = xreallocarray(d->v, d->cap, sizeof(*d->v));
 	}
+	if (place.file != NULL)
+		place.file = xstrdup(place.file);
 	buf_vprintf(&text, fmt, ap);
 	d->v[d->n++] = (struct diag){ class, place,
 	    object != NULL ? xstrdup(object) : NULL,

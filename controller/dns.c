@@ -128,12 +128,14 @@ take(const struct ares_addrinfo *ai, struct addr out[DNS_ADDRS], nsec_t *ret_ttl
 static void
 failed(struct name *n, const char *why, nsec_t now)
 {
+	/* Told once per loss, not once per try. */
+	if (n->retry == 0)
+		log_warn("name \"%s\": %s%s", n->text, why, n->n != 0 ?
+		    "; its last addresses are kept" : "");
 	n->retry = n->retry == 0 ? RETRY_LEAST : n->retry * 2;
 	if (n->retry > RETRY_MOST)
 		n->retry = RETRY_MOST;
 	n->next_at = now + n->retry;
-	log_limited(LOG_WARN, "name \"%s\": %s%s", n->text, why, n->n != 0 ?
-	    "; its last addresses are kept" : "");
 	if (n->n != 0 && now - n->good_at > KEEP_LAST) {
 		n->n = 0;
 		tell(n);

@@ -108,9 +108,25 @@ cli_start(const struct cli *c)
 
 /* ---- check ----------------------------------------------------------------------------- */
 
-static void
-print_diags(const struct diags *d)
+/* By file, line and column; as found where these do not tell. */
+static int
+diag_cmp(const void *a, const void *b)
 {
+	const struct diag *x = a, *y = b;
+	int r = str_cmp(str_c(x->place.file), str_c(y->place.file));
+
+	if (r == 0)
+		r = (x->place.line > y->place.line) -
+		    (x->place.line < y->place.line);
+	return r != 0 ? r : (x->place.column > y->place.column) -
+	    (x->place.column < y->place.column);
+}
+
+static void
+print_diags(struct diags *d)
+{
+	if (d->n != 0)
+		qsort(d->v, d->n, sizeof(*d->v), diag_cmp);
 	for (unsigned i = 0; i < d->n; i++) {
 		struct buf b = BUF_INIT;
 

@@ -275,7 +275,8 @@ apply(struct master *m, struct source *next, struct diags *d, char **ret_why)
 	set_error(m, next->provider_error != NULL ?
 	    xstrdup(next->provider_error) : NULL);
 	log_diags(d);
-	tell_result(m, r, clock_mono() - from);
+	if (r != 0 || next->provider_error == NULL)
+		tell_result(m, r, clock_mono() - from);
 	return 0;
 }
 
@@ -359,7 +360,7 @@ reload_first(struct master *m)
 	m->source = NULL;
 	r = apply(m, next, &m->first_diags, &why);
 	if (r < 0) {
-		if (m->log.path != NULL)
+		if (m->log.path != NULL && m->opt.ready_fd < 0)
 			fprintf(stderr, "akkod: %s\n", why);
 		master_fail(m, "%s", why);
 	}
