@@ -144,7 +144,6 @@ exchange_begin(struct exchange *x, struct conn *c)
 {
 	struct worker *w = c->w;
 
-	x->c = c;
 	x->facts.start = ring_now(w->ring);
 	x->facts.start_wall = clock_wall();
 	x->facts.number = live_add(w->live->request_number, 1) + 1;
@@ -193,6 +192,7 @@ http1_serve(struct fiber *f, struct conn *c)
 		return r < 0 ? r : -ECONNRESET;
 	if ((x = exchange_get(c->w)) == NULL)
 		return -ENOMEM;
+	x->c = c;
 	if (parse_head(x, c, n, &lim, &err) < 0) {
 		exchange_put(x);
 		return refuse(f, c, err);

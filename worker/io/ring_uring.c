@@ -289,9 +289,6 @@ enter(struct uring_state *u, unsigned wait_nr,
 	    .ts = (uint64_t)(uintptr_t)ts };
 	unsigned n;
 	int err;
-	static int mw = -1, mn;
-	if (mw < 0) { mw = getenv("MW") ? atoi(getenv("MW")) : 0; mn = getenv("MN") ? atoi(getenv("MN")) : 1; }
-	if (wait_nr && mw) { arg.pad = (unsigned)mw; wait_nr = (unsigned)mn; }
 
 	sq->sqe_head = sq->sqe_tail;
 	io_uring_smp_store_release(sq->ktail, sq->sqe_tail);

@@ -138,6 +138,7 @@ upstream_open(struct fiber *f, struct exchange *x, const struct tserver *sv,
 			return r;
 	} else
 		u->reused = true;
+	sock_hold(u->st.s, f);
 	u->list = l;
 	u->max_idle = tr->max_idle_per_host;
 	u->idle_timeout = tr->idle_conn_timeout_ns;
