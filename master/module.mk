@@ -41,7 +41,8 @@ akkod_SOURCES = akkod.c
 akkod_LDADD = libmaster.a libcontroller.a libworker.a libio.a libhttp.a libconfig.a libroute.a \
 	libauth.a libtls.a libshm.a libbase.a $(ALL_LIBS)
 
-UNIT_TESTS += tests/unit/test_compile tests/unit/test_master_cli
+UNIT_TESTS += tests/unit/test_compile tests/unit/test_master_cli \
+	tests/unit/test_master_control tests/unit/test_master_logfile
 MASTER_TEST_LIBS = libmaster.a libconfig.a libroute.a libauth.a libtls.a \
 	libshm.a libbase.a $(ALL_LIBS) $(CHECK_LIBS)
 tests_unit_test_compile_CPPFLAGS = $(AM_CPPFLAGS) $(I_MASTER) \
@@ -53,3 +54,13 @@ tests_unit_test_master_cli_CPPFLAGS = $(AM_CPPFLAGS) $(I_MASTER) \
 tests_unit_test_master_cli_SOURCES = tests/unit/test_master_cli.c \
 	tests/unit/unit.h
 tests_unit_test_master_cli_LDADD = $(MASTER_TEST_LIBS)
+tests_unit_test_master_control_CPPFLAGS = $(AM_CPPFLAGS) $(I_MASTER) \
+	-I$(srcdir)/tests/unit
+tests_unit_test_master_control_SOURCES = tests/unit/test_master_control.c \
+	tests/unit/unit.h
+tests_unit_test_master_control_LDADD = $(MASTER_TEST_LIBS)
+tests_unit_test_master_logfile_CPPFLAGS = $(AM_CPPFLAGS) $(I_MASTER) \
+	-I$(srcdir)/tests/unit
+tests_unit_test_master_logfile_SOURCES = tests/unit/test_master_logfile.c \
+	tests/unit/unit.h
+tests_unit_test_master_logfile_LDADD = $(MASTER_TEST_LIBS)
