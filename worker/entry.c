@@ -7,6 +7,7 @@
 #include "entry.h"
 
 #include "conn.h"
+#include "cookie.h"
 #include "path.h"
 #include "token.h"
 
@@ -223,6 +224,7 @@ static void
 strip_connection(struct exchange *x)
 {
 	struct fields *fs = &x->req.fields;
+	struct str kept = STR_NONE;
 
 	x->req.te_trailers = token_in_list(fields_get(fs, FIELD_TE),
 	    STR("trailers"));
@@ -235,13 +237,36 @@ strip_connection(struct exchange *x)
 			unsigned classes = field_name_classes(token);
 
 			if (token.n == 0 || classes & (CLASS_MANAGED |
-			    CLASS_CLAIM) || kept_connection(x, token) ||
-			    str_caseeq(token, STR("connection")))
+			    CLASS_CLAIM) || str_caseeq(token,
+			    STR("connection")))
 				continue;
-			fields_remove_name(fs, token);
+			if (!kept_connection(x, token))
+				fields_remove_name(fs, token);
+			else
+				kept = kept.n == 0 ? token : arena_printf(
+				    &x->arena, "%.*s, %.*s", STR_ARG(kept),
+				    STR_ARG(token));
 		}
 	}
+	/* What is kept is for this proxy's middlewares, not for the server. */
 	fields_remove(fs, FIELD_CONNECTION);
+	if (kept.n != 0)
+		(void)fields_add_id(fs, FIELD_CONNECTION, kept);
+}
+
+/* Several Cookie lines become one, as auth and server both read it (H1-H20). */
+static int
+join_cookies(struct exchange *x)
+{
+	size_t n = cookie_join_size(&x->req.fields);
+	char *out;
+
+	if (n == 0)
+		return 0;
+	if ((out = arena_alloc(&x->arena, n)) == NULL)
+		return -ENOMEM;
+	cookie_join(&x->req.fields, out);
+	return 0;
 }
 
 int
@@ -262,5 +287,5 @@ entry_apply(struct fiber *f, struct exchange *x)
 	if (set_forwarded(x) < 0)
 		return answer(f, x, 431, REASON_HEAD_TOO_LARGE, STR_NONE);
 	strip_connection(x);
-	return 0;
+	return join_cookies(x);
 }

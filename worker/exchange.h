@@ -55,6 +55,8 @@ struct stream;
 struct source {
 	int (*read)(struct fiber *f, struct exchange *x, struct source *src,
 	    struct stream *watch, struct str *ret);
+	/* Passes over the rest if all of it is there already; NULL: cannot. */
+	void (*skip)(struct exchange *x, struct source *src);
 	bool done;		/* the end was seen */
 };
 

@@ -49,6 +49,9 @@ refuse(struct fiber *f, struct conn *c, struct h1_error err)
 	    b);
 	struct iovec iov = { .iov_base = out };
 
+	/* Where Traefik's own answer has no body, ours has none. */
+	if (err.reason == REASON_METHOD_UNKNOWN)
+		body = STR_NONE;
 	if (text.n == 0)
 		text = h1_status_text(err.status);
 	iov.iov_len = (size_t)snprintf(out, sizeof(out), "HTTP/1.1 %u %.*s\r\n"

@@ -116,10 +116,30 @@ read_body(struct fiber *f, struct exchange *x, struct source *src,
 	}
 }
 
+/* A short body that came with its head need not cost the connection. */
+static void
+skip_body(struct exchange *x, struct source *src)
+{
+	struct http1_body *b = (struct http1_body *)src;
+	struct stream *st = &x->c->st;
+	size_t have;
+
+	stream_consume(st, b->given);
+	b->given = 0;
+	have = iobuf_len(st->in);
+	if (b->owes_continue || x->req.framing != FRAMING_LENGTH ||
+	    b->left > have)
+		return;
+	stream_consume(st, (size_t)b->left);
+	b->left = 0;
+	src->done = true;
+}
+
 void
 http1_body_init(struct http1_body *b, struct exchange *x)
 {
 	*b = (struct http1_body){ .s.read = read_body,
+	    .s.skip = skip_body,
 	    .left = x->req.length, .owes_continue = x->req.expect_continue };
 	chunked_init(&b->chunked);
 	b->s.done = x->req.framing == FRAMING_NONE;

@@ -86,7 +86,9 @@ choose_framing(struct exchange *x, struct http1_sink *k)
 
 	a->no_body |= st == 204 || st == 304 || st < 200 ||
 	    str_eq(x->req.method, STR("HEAD"));
-	k->known = a->length >= 0 && st != 204 && st >= 200;
+	if (st == 304)
+		fields_remove(&a->fields, FIELD_CONTENT_TYPE);
+	k->known = a->length >= 0 && st != 204 && st != 304 && st >= 200;
 	k->left = a->no_body || !k->known ? 0 : (uint64_t)a->length;
 	if (a->no_body || k->known)
 		return;
@@ -108,13 +110,15 @@ on_head(struct fiber *f, struct exchange *x, struct sink *s)
 	assert(!x->head_sent);
 	x->head_sent = true;
 	/* What is left of the body could read as a request (H1-C06). */
+	if (!x->body->done && x->body->skip != NULL)
+		x->body->skip(x, x->body);
 	x->close |= !x->body->done || w->draining;
 	count_keep_alive(x);
 	choose_framing(x, k);
 	a.framing = k->chunked ? H1_CHUNKED : H1_NONE;
 	a.has_length = k->known;
 	a.length = k->known ? (uint64_t)x->resp.length : 0;
-	a.close = x->close;
+	a.close = x->close && x->req.minor >= 1;
 	a.keep_alive = !x->close && x->req.minor == 0;
 	if (fields_find(&x->resp.fields, FIELD_DATE) == NULL)
 		a.date = worker_date(w);

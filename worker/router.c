@@ -149,16 +149,19 @@ strip_owned(struct exchange *x)
 	for (uint32_t i = 0; i < x->router->owned.n; i++) {
 		struct str owned = table_str(x->t, v[i]);
 
-		if (!is_proof(owned))
-			fields_remove_name(fs, owned);
-		fields_remove_spellings(fs, owned);
+		FIELDS_EACH(fs, c)
+			if (field_same_spelling(field_name(c), owned) &&
+			    !is_proof(field_name(c)))
+				c->name_n = 0;
 	}
 	FIELDS_EACH(fs, c) {
 		struct str n = field_name(c);
 
 		if (field_alias_classes(n, folded) & CLASS_IDENTITY)
 			c->name_n = 0;
-		if (c->name_n == 0 || n.n > sizeof(name) || is_proof(n))
+		/* Managed ones are akkod's own words by now. */
+		if (c->name_n == 0 || n.n > sizeof(name) || is_proof(n) ||
+		    field_classes((enum field_id)c->id) & CLASS_MANAGED)
 			continue;
 		memcpy(name, n.p, n.n);
 		field_canonicalize(name, n.n);

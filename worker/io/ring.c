@@ -283,6 +283,12 @@ sock_finish(struct sock *s)
 		s->gen = (s->gen + 1) & GEN_MASK;
 		iobuf_put(r, s->rx_buf);
 		s->rx_buf = NULL;
+		while (s->rx_more != NULL) {
+			struct iobuf *b = s->rx_more;
+
+			s->rx_more = b->next;
+			iobuf_put(r, b);
+		}
 	}
 	if (s->flags & SOCK_QUEUED)
 		return;
@@ -714,7 +720,10 @@ sock_close(struct sock *s)
 	s->fiber = NULL;
 	s->notify = NULL;
 	s->flags |= SOCK_CLOSING;
-	cancel_rx(s);
+	if (s->rx == SOCK_RX_ARMED)
+		cancel_rx(s);
+	else if (s->inflight > 0)
+		s->ring->ops->cancel_rx(s);	/* one that goes on */
 	if (s->inflight == 0)
 		sock_finish(s);
 }

@@ -89,6 +89,8 @@ struct sock {
 	struct iovec *tx_iov;
 	void *into;			/* where a recv_into goes */
 	size_t into_n;
+	struct iobuf *rx_more;		/* received ahead, first in first out */
+	int rx_last;			/* what ended receiving ahead */
 	struct sock *next;		/* queue of events, or free list */
 	struct sock *starve_next, **starve_prev;
 };

@@ -23,6 +23,9 @@ enum {
 	SOCK_WRITABLE = 1024,	/* epoll */
 	SOCK_HUNGUP = 2048,	/* epoll: end of file or error will be read */
 	SOCK_ADDED = 4096,	/* epoll: registered */
+	SOCK_MULTI = 8192,	/* io_uring: a receive that goes on is in flight */
+	SOCK_ENOUGH = 16384,	/* io_uring: it was asked to stop, too much is ahead */
+	SOCK_LAST = 32768,	/* io_uring: rx_last is to be told */
 };
 
 struct ring_ops {
@@ -152,6 +155,7 @@ struct ring {
 struct ring_uring_test {
 	unsigned sq_entries, cq_entries;
 	unsigned skip_setups;	/* pretend that the first n are refused */
+	bool no_multi;		/* pretend that multishot has no limit */
 };
 extern struct ring_uring_test ring_uring_test;
 

@@ -7,6 +7,11 @@
  * buffers back, and holds no more than lately needed, so that the same few
  * buffers go round and stay in cache.
  *
+ * Receives go on by themselves (multishot) while little comes at a time, so that
+ * a request costs no submission for them; what comes before it is asked for is
+ * kept, a few buffers at most. One that filled a buffer is followed by a single
+ * one: bodies are received when and where the reader wants them.
+ *
  * Completions carry kind, generation and slot, never a pointer. A completion of
  * a closed socket finds SOCK_CLOSING and only counts down (U-03, U-04).
  *
@@ -40,6 +45,9 @@
 #define RETRIES_MAX	1000
 /* So many completions in a turn and sends still go directly; see ur_send(). */
 #define DIRECT_MAX	8
+/* A multishot ends after so many bytes; it may be that nobody reads them. */
+#define MULTI_BYTES	(32 * 1024)
+#define MULTI_BUFFERS	4
 
 /* Newer than liburing 2.3. */
 #define ENTER_NO_IOWAIT	(1u << 7)
@@ -71,6 +79,7 @@ struct uring_state {
 	unsigned refused;			/* enters in a row */
 	unsigned kernel_ops;			/* all that is in flight */
 	unsigned batch;				/* completions of this turn */
+	bool no_multi;				/* the kernel cannot limit it */
 	struct io_uring_buf_ring *br;
 	struct iobuf *posted[POSTED_MAX];	/* by buffer id */
 	uint16_t free_ids[POSTED_MAX];
@@ -247,6 +256,7 @@ ur_init(struct ring *r, const struct ring_options *o)
 	if (u == NULL)
 		return -ENOMEM;
 	r->backend = u;
+	u->no_multi = ring_uring_test.no_multi;
 	if ((err = queue_init(u, o)) < 0) {
 		free(u);
 		return err;
@@ -380,13 +390,15 @@ op_begin(struct sock *s, struct io_uring_sqe *sqe, unsigned kind)
 	state(s->ring)->kernel_ops++;
 }
 
+/* ---- Receiving -------------------------------------------------------------- */
+
 /*
  * Tries at once only where bytes are likely: a new connection brings its
  * request, and the last receive may have said that more is there. Otherwise a
  * first try would be wasted (POLL_FIRST).
  */
 static void
-ur_recv(struct sock *s, bool idle)
+recv_queue(struct sock *s, bool idle)
 {
 	struct io_uring_sqe *sqe = sqe_get(s->ring);
 
@@ -394,6 +406,12 @@ ur_recv(struct sock *s, bool idle)
 		io_uring_prep_recv(sqe, s->fd, NULL, 0, 0);
 		sqe->flags |= IOSQE_BUFFER_SELECT;
 		sqe->buf_group = GROUP;
+		if (!(s->flags & SOCK_MORE) && !state(s->ring)->no_multi) {
+			/* optlen of newer headers; older kernels: -EINVAL. */
+			sqe->file_index = MULTI_BYTES;
+			sqe->ioprio |= IORING_RECV_MULTISHOT;
+			s->flags |= SOCK_MULTI;
+		}
 	} else
 		io_uring_prep_recv(sqe, s->fd, s->into, s->into_n, 0);
 	if (!(s->flags & SOCK_MORE) && (idle || !(s->flags & SOCK_FRESH)))
@@ -401,11 +419,70 @@ ur_recv(struct sock *s, bool idle)
 	op_begin(s, sqe, KIND_RECV);
 }
 
+/* Moves bytes that came ahead to p. Returns how many, 0 when there are none. */
+static size_t
+ahead_copy(struct sock *s, void *p, size_t n)
+{
+	size_t done = 0;
+	struct iobuf *b;
+
+	while (done < n && (b = s->rx_more) != NULL) {
+		size_t len = iobuf_len(b);
+
+		if (len > n - done)
+			len = n - done;
+		memcpy((char *)p + done, b->data + b->head, len);
+		b->head += (uint32_t)len;
+		done += len;
+		if (iobuf_len(b) == 0) {
+			s->rx_more = b->next;
+			iobuf_put(s->ring, b);
+		}
+	}
+	return done;
+}
+
+/* Answers a receive from what came ahead. False: there is nothing. */
+static bool
+ahead_give(struct sock *s)
+{
+	struct iobuf *b = s->rx_more;
+
+	if (b != NULL && (s->flags & SOCK_RX_POOL)) {
+		s->rx_more = b->next;
+		b->next = NULL;
+		sock_rx_done(s, (int)iobuf_len(b), b);
+	} else if (b != NULL)
+		sock_rx_done(s, (int)ahead_copy(s, s->into, s->into_n), NULL);
+	else if (s->flags & SOCK_LAST) {
+		s->flags &= ~SOCK_LAST;
+		sock_rx_done(s, s->rx_last, NULL);
+	} else
+		return false;
+	return true;
+}
+
+static void
+ur_recv(struct sock *s, bool idle)
+{
+	if (!ahead_give(s) && !(s->flags & SOCK_MULTI))
+		recv_queue(s, idle);
+}
+
 static int
 ur_recv_now(struct sock *s, void *p, size_t n)
 {
-	ssize_t got = recv(s->fd, p, n, MSG_DONTWAIT);
+	struct uring_state *u = state(s->ring);
+	size_t ahead = ahead_copy(s, p, n);
+	ssize_t got;
 
+	if (ahead > 0)
+		return (int)ahead;
+	/* Earlier bytes may stand in a completion that was not looked at. */
+	if ((s->flags & SOCK_LAST) || ((s->flags & SOCK_MULTI) &&
+	    (cq_ready(u) > 0 || u->stash_n > 0)))
+		return -EAGAIN;
+	got = recv(s->fd, p, n, MSG_DONTWAIT);
 	if (got < 0)
 		return errno == EINTR ? -EAGAIN : -errno;
 	s->flags &= ~(SOCK_FRESH | SOCK_MORE);
@@ -413,6 +490,8 @@ ur_recv_now(struct sock *s, void *p, size_t n)
 		s->flags |= SOCK_MORE;
 	return (int)got;
 }
+
+/* ---- Sending and the rest ---------------------------------------------------- */
 
 static void
 send_queue(struct sock *s)
@@ -628,11 +707,68 @@ buffer_taken(struct uring_state *u, const struct done *cqe)
 	return b;
 }
 
+/* Keeps what nobody asked for yet, and stops the kernel when it is much. */
+static void
+ahead_keep(struct sock *s, int res, struct iobuf *b)
+{
+	struct iobuf **at = &s->rx_more;
+	unsigned n = 1;
+
+	if (b == NULL) {
+		s->rx_last = res;
+		s->flags |= SOCK_LAST;
+		return;
+	}
+	for (; *at != NULL; at = &(*at)->next)
+		n++;
+	b->next = NULL;
+	*at = b;
+	if (n >= MULTI_BUFFERS && (s->flags & SOCK_MULTI) &&
+	    !(s->flags & SOCK_ENOUGH)) {
+		s->flags |= SOCK_ENOUGH;
+		ur_cancel_rx(s);
+	}
+}
+
+/*
+ * A receive ended without a result for the reader. If one is asked for, it is
+ * started again, in the way that the kernel can.
+ */
+static void
+recv_again(struct sock *s, int res)
+{
+	if (s->rx != SOCK_RX_ARMED)
+		return;
+	if (s->flags & SOCK_RX_CANCEL)
+		sock_rx_done(s, -ECANCELED, NULL);
+	else if (res == -ENOBUFS)
+		sock_starve(s);
+	else
+		recv_queue(s, true);
+}
+
+static bool
+recv_has_result(struct uring_state *u, const struct sock *s, int res,
+    uint32_t was)
+{
+	if (res == -ENOBUFS)
+		return false;
+	if (res == -EINVAL && (was & SOCK_MULTI) && !u->no_multi) {
+		u->no_multi = true;
+		return false;
+	}
+	/* Ours, for SOCK_ENOUGH; or for a reader that gave up. */
+	return res != -ECANCELED || (s->rx == SOCK_RX_ARMED &&
+	    (s->flags & SOCK_RX_CANCEL));
+}
+
 static void
 on_recv(struct ring *r, struct sock *s, const struct done *cqe)
 {
+	bool more = cqe->flags & IORING_CQE_F_MORE;
 	struct iobuf *b = NULL;
 	int res = cqe->res;
+	uint32_t was;
 
 	/* On every path the buffer goes back to somebody. */
 	if (cqe->flags & IORING_CQE_F_BUFFER)
@@ -643,19 +779,28 @@ on_recv(struct ring *r, struct sock *s, const struct done *cqe)
 	}
 	if (s == NULL)
 		return;
+	was = s->flags;
+	if (!more)
+		s->flags &= ~(SOCK_MULTI | SOCK_ENOUGH);
+	if (was & SOCK_CLOSING) {
+		if (!more)
+			sock_op_done(s);
+		return;
+	}
 	s->flags &= ~(SOCK_FRESH | SOCK_MORE);
 	if (cqe->flags & IORING_CQE_F_SOCK_NONEMPTY)
 		s->flags |= SOCK_MORE;
-	if (res == -ENOBUFS && !(s->flags & SOCK_CLOSING)) {
-		if (!(s->flags & SOCK_RX_CANCEL)) {
-			s->inflight--;
-			sock_starve(s);
-			return;
-		}
-		res = -ECANCELED;
+	if (!more)
+		s->inflight--;
+	if (!recv_has_result(state(r), s, res, was))
+		recv_again(s, res);
+	else if (!(was & SOCK_MULTI) && s->rx == SOCK_RX_ARMED)
+		sock_rx_done(s, res, b);
+	else {
+		ahead_keep(s, res, b);
+		if (s->rx == SOCK_RX_ARMED)
+			(void)ahead_give(s);
 	}
-	sock_rx_done(s, res, b);
-	sock_op_done(s);
 }
 
 /* Short, large or in vectors beyond IOV_MAX: the rest is sent on. */

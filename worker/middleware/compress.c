@@ -5,11 +5,14 @@
  */
 #include "middleware.h"
 
+#include "buf.h"
 #include "encoder.h"
 #include "token.h"
 #include "worker.h"
 
 #include <errno.h>
+
+#define WHOLE_MAX	(128 * 1024)
 
 enum compress_state { HOLDING, PLAIN, ENCODING };
 
@@ -37,7 +40,7 @@ rank_of(const struct tmw_compress *c, struct str coding)
 	if (str_eq(coding, STR("*")))
 		return 0;
 	for (unsigned i = 0; i < c->nencodings; i++)
-		if (str_caseeq(coding, str_c(names[c->encodings[i]])))
+		if (str_eq(coding, str_c(names[c->encodings[i]])))
 			return (int)i + 1;
 	return str_caseeq(coding, STR("identity")) ? 99 : -1;
 }
@@ -120,8 +123,8 @@ may_encode(const struct exchange *x, const struct compress_sink *s)
 	    fields_find(fs, FIELD_CONTENT_RANGE) != NULL ||
 	    (x->resp.length >= 0 && x->resp.length < s->c->min_bytes))
 		return false;
-	if (value.n == 0)
-		return true;
+	if (value.n == 0)	/* gzip's filter wants a type that is listed */
+		return s->encoding != TENCODING_GZIP || s->c->included.n == 0;
 	if (!media_type(value, &type) || excluded_type(x, s->c, type))
 		return false;
 	return s->c->included.n == 0 || type_listed(x, s->c->included, type);
@@ -137,6 +140,12 @@ on_head(struct fiber *f, struct exchange *x, struct sink *sink)
 	if (fields_add_id(&x->resp.fields, FIELD_VARY,
 	    STR("Accept-Encoding")) < 0)
 		return -ENOBUFS;
+	if (s->encoding == TENCODING_GZIP && fields_find_name(&x->resp.fields,
+	    STR("No-Gzip-Compression")) != NULL) {
+		fields_remove_name(&x->resp.fields,
+		    STR("No-Gzip-Compression"));
+		s->vary_only = true;
+	}
 	if (!s->vary_only && may_encode(x, s))
 		return 0;	/* the body decides */
 	s->state = PLAIN;
@@ -179,8 +188,36 @@ encode(struct fiber *f, struct exchange *x, struct compress_sink *s,
 	return r;
 }
 
+/*
+ * The whole body is there: encoded at once it has a length, and one send carries
+ * it. Falls back to a stream when the result is large.
+ */
 static int
-start_encoding(struct fiber *f, struct exchange *x, struct compress_sink *s)
+encode_whole(struct fiber *f, struct exchange *x, struct compress_sink *s,
+    struct str body)
+{
+	struct buf all = { .max = WHOLE_MAX };
+	struct str out;
+	bool more = true;
+	int r = 0;
+
+	while (more && r == 0) {
+		r = encoder_run(s->enc, &body, ENCODER_FINISH, &out, &more);
+		if (r == 0)
+			buf_puts(&all, out);
+	}
+	if (r == 0 && buf_failed(&all))
+		r = -ENOMEM;
+	x->resp.length = (int64_t)all.n;
+	if (r == 0 && (r = sink_head(f, x, s->s.out)) == 0)
+		r = sink_body(f, x, s->s.out, buf_str(&all), true);
+	buf_fini(&all);
+	return r;
+}
+
+static int
+start_encoding(struct fiber *f, struct exchange *x, struct compress_sink *s,
+    struct str data, bool last)
 {
 	int r;
 
@@ -188,14 +225,17 @@ start_encoding(struct fiber *f, struct exchange *x, struct compress_sink *s)
 		return send_plain(f, x, s, false);
 	s->state = ENCODING;
 	x->resp.length = -1;
-	fields_remove(&x->resp.fields, FIELD_ACCEPT_RANGES);
+	if (s->encoding == TENCODING_GZIP)
+		fields_remove(&x->resp.fields, FIELD_ACCEPT_RANGES);
 	if (fields_set_id(&x->resp.fields, FIELD_CONTENT_ENCODING,
 	    str_c(names[s->encoding])) < 0)
 		return -ENOBUFS;
+	if (last && s->held == NULL && data.n <= WHOLE_MAX / 2)
+		return encode_whole(f, x, s, data);
 	r = sink_head(f, x, s->s.out);
 	if (r == 0 && s->held != NULL && s->held->tail > 0)
 		r = encode(f, x, s, str_n(s->held->data, s->held->tail), false);
-	return r;
+	return r == 0 ? encode(f, x, s, data, last) : r;
 }
 
 /* Keeps a piece until there is enough to be worth encoding. */
@@ -207,10 +247,9 @@ hold(struct fiber *f, struct exchange *x, struct compress_sink *s,
 	int r;
 
 	if (have + data.n >= s->c->min_bytes) {
-		if ((r = start_encoding(f, x, s)) < 0)
-			return r;
-		return s->state == ENCODING ? encode(f, x, s, data, last) :
-		    sink_body(f, x, s->s.out, data, last);
+		r = start_encoding(f, x, s, data, last);
+		return r == 0 && s->state == PLAIN ? sink_body(f, x, s->s.out,
+		    data, last) : r;
 	}
 	if (data.n > 0) {
 		if (s->held == NULL && (s->held = iobuf_get(x->w->ring,
@@ -222,7 +261,8 @@ hold(struct fiber *f, struct exchange *x, struct compress_sink *s,
 	if (last)
 		return send_plain(f, x, s, true);
 	/* Nobody waits for a stream's first bytes: it starts at once. */
-	return x->resp.length < 0 && data.n > 0 ? start_encoding(f, x, s) : 0;
+	return x->resp.length < 0 && s->held != NULL ? start_encoding(f, x, s,
+	    STR_NONE, false) : 0;
 }
 
 static int

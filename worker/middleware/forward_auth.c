@@ -208,7 +208,9 @@ send_request(struct fiber *f, struct exchange *x, struct call *k,
 	    x->req.method : STR("GET"), .path = table_str(x->t, k->c->target),
 	    .host = table_str(x->t, sv->authority), .fields = fs,
 	    .framing = k->body.n > 0 ? H1_LENGTH : H1_NONE,
-	    .length = k->body.n };
+	    .length = k->body.n, .zero_length = k->body.n == 0 &&
+	    k->c->preserve_method && !str_eq(x->req.method, STR("GET")) &&
+	    !str_eq(x->req.method, STR("HEAD")) };
 	ptrdiff_t mark = str_chr(q.path, '?');
 	int r;
 

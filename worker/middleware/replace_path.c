@@ -18,8 +18,8 @@ replace_path_serve(struct fiber *f, struct exchange *x, const struct tmw *mw,
 	if (rewrite_note(x, STR("X-Replaced-Path"), x->req.path) < 0)
 		return -ENOBUFS;
 	if (path_decode(&x->arena, path).p == NULL) {
-		text = arena_printf(&x->arena, "invalid URL escape in \"%.*s\"",
-		    STR_ARG(path));
+		text = arena_printf(&x->arena, "invalid URL escape \"%.*s\"",
+		    STR_ARG(rewrite_bad_escape(path)));
 		return respond_error(f, x, 500, REASON_PATH_REWRITE, text);
 	}
 	x->req.path = path_encode(&x->arena, path);

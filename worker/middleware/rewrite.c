@@ -38,3 +38,20 @@ rewrite_skip(struct str escaped, size_t n)
 		i += escaped.p[i] == '%' && i + 2 < escaped.n ? 3 : 1;
 	return i;
 }
+
+static bool
+is_hex(char c)
+{
+	c = str_lower(c);
+	return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'f');
+}
+
+struct str
+rewrite_bad_escape(struct str path)
+{
+	for (size_t i = 0; i < path.n; i++)
+		if (path.p[i] == '%' && (i + 2 >= path.n ||
+		    !is_hex(path.p[i + 1]) || !is_hex(path.p[i + 2])))
+			return str_head(str_from(path, i), 3);
+	return STR_NONE;
+}

@@ -19,4 +19,7 @@ int	rewrite_note(struct exchange *x, struct str header, struct str value);
  */
 size_t	rewrite_skip(struct str escaped, size_t n);
 
+/* The first '%' that begins no escape, with up to two bytes behind it. */
+struct str rewrite_bad_escape(struct str path);
+
 #endif

@@ -71,32 +71,29 @@ wants_length(struct str method)
 	    str_eq(method, STR("PATCH"));
 }
 
-/* Several Cookie lines become one, as auth and server read them (H1-H20). */
-static int
-join_cookies(struct exchange *x)
+/* What Connection lists is for this hop only (H1-H21, R15). */
+static void
+strip_listed(struct fields *fs)
 {
-	struct fields *fs = &x->req.fields;
-	struct field *first = fields_find(fs, FIELD_COOKIE), *f = first;
-	struct str all;
+	FIELDS_EACH(fs, c) {
+		struct str list = field_value(c), item;
 
-	if (first == NULL || fields_next(fs, STR("Cookie"), first) == NULL)
-		return 0;
-	all = field_value(first);
-	while ((f = fields_next(fs, STR("Cookie"), f)) != NULL) {
-		all = arena_printf(&x->arena, "%.*s; %.*s", STR_ARG(all),
-		    STR_ARG(field_value(f)));
-		if (all.p == NULL)
-			return -ENOMEM;
+		if (c->id != FIELD_CONNECTION)
+			continue;
+		while (str_next(&list, ',', &item))
+			if (item.n != 0 && !str_caseeq(item,
+			    STR("connection")))
+				fields_remove_name(fs, item);
 	}
-	return fields_set_id(fs, FIELD_COOKIE, all);
 }
 
 static int
 prepare(struct exchange *x, const struct tservice *sv, const struct tserver *to,
     struct h1_out_request *q)
 {
+	strip_listed(&x->req.fields);
 	fields_remove_classes(&x->req.fields, CLASS_HOP);
-	if (add_forwarded_for(x) < 0 || join_cookies(x) < 0)
+	if (add_forwarded_for(x) < 0)
 		return -ENOMEM;
 	*q = (struct h1_out_request){ .method = x->req.method,
 	    .path = server_path(x, to), .has_query = x->req.has_query,
@@ -132,21 +129,43 @@ fail(struct fiber *f, struct exchange *x, enum reason why)
 
 /* ---- The answer ------------------------------------------------------------------ */
 
+/* Keeps the server's own fields for a log that wants some of them. */
+static int
+keep_origin(struct exchange *x, const struct fields *fs)
+{
+	const struct taccess_log *a;
+	struct field *v;
+
+	if (x->t->hdr->access_log.n == 0)
+		return 0;
+	a = TABLE_REC(x->t, access_log, struct taccess_log, 0);
+	if (a->headers_mode == TLOG_DROP && a->headers.n == 0)
+		return 0;
+	if ((v = arena_alloc(&x->arena, (fs->n + 1) * sizeof(*v))) == NULL)
+		return -ENOMEM;
+	x->facts.origin_fields = (struct fields){ v, 0, fs->n + 1 };
+	FIELDS_EACH(fs, c)
+		if (fields_push(&x->facts.origin_fields, c->id,
+		    arena_dup(&x->arena, field_name(c)),
+		    arena_dup(&x->arena, field_value(c))) < 0)
+			return -ENOMEM;
+	return 0;
+}
+
 /* The fields that may pass: not hop-by-hop, not listed in Connection. */
 static int
 take_fields(struct exchange *x, struct upstream *u)
 {
-	FIELDS_EACH(&u->fields, c) {
-		struct str list = field_value(c), item;
+	struct str trailer = fields_get(&u->fields, FIELD_TRAILER);
 
-		if (c->id != FIELD_CONNECTION)
-			continue;
-		while (str_next(&list, ',', &item))
-			if (item.n != 0 && !str_caseeq(item,
-			    STR("connection")))
-				fields_remove_name(&u->fields, item);
-	}
+	strip_listed(&u->fields);
 	fields_remove_classes(&u->fields, CLASS_HOP);
+	if (keep_origin(x, &u->fields) < 0)
+		return -ENOMEM;
+	/* Trailers are passed on, so their announcement is made anew. */
+	if (trailer.n != 0 && u->resp.framing == H1_CHUNKED &&
+	    fields_add_id(&x->resp.fields, FIELD_TRAILER, trailer) < 0)
+		return -ENOBUFS;
 	/* Fields set before the answer (cookies of a balancer) stay. */
 	FIELDS_EACH(&u->fields, c)
 		if (fields_add(&x->resp.fields, field_name(c),
