@@ -46,7 +46,7 @@ START_TEST(rotates_and_packs)
 {
 	struct logfile f = LOGFILE_INIT;
 	struct loop *l = loop_new();
-	char path[128], folder[128], found[512], err[256], text[64];
+	char path[192], folder[128], found[512], err[256], text[64];
 	nsec_t until = clock_mono() + 10 * NSEC_SEC;
 	struct stat st;
 	gzFile gz;
