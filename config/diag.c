@@ -20,7 +20,7 @@ diags_fini(struct diags *d)
 	*d = (struct diags){ 0 };
 }
 
-static void
+static void __attribute__((format(printf, 5, 0)))
 diag_vadd(struct diags *d, enum diag_class class, struct place place,
     const char *object, const char *fmt, va_list ap)
 {

@@ -346,6 +346,8 @@ struct config {
 	struct file_provider *file;
 	nsec_t throttle;
 	struct ping_config *ping;
+	char *default_rule_syntax, *api_base_path;
+	struct strlist precedence;
 	struct servers_transport default_transport;
 	struct akkod_config akkod;
 	struct dynamic dynamic;		/* the dynamic part of the same document */

@@ -35,7 +35,7 @@ struct parser {
 };
 
 /* The first message stays: what follows is its consequence. */
-static void *
+static void * __attribute__((format(printf, 2, 3)))
 fail(struct parser *p, const char *fmt, ...)
 {
 	va_list ap;

@@ -655,7 +655,7 @@ static const struct schema file = { "file", N(file_fields),
 static const struct sfield providers_fields[] = {
 	SUB("file", S_OBJECT, config, file, file),
 	F("providersThrottleDuration", S_DURATION, config, throttle),
-	IGNORED("precedence"),
+	F("precedence", S_STRLIST, config, precedence),
 	STATIC_LATER("kubernetesIngress"), STATIC_LATER("kubernetesCRD"),
 	STATIC_LATER("kubernetesGateway"), STATIC_LATER("docker"),
 	STATIC_LATER("swarm"), STATIC_LATER("consul"),
@@ -697,6 +697,18 @@ static const struct sfield akkod_fields[] = {
 };
 SCHEMA(akkod, akkod_config, "akkod", .may_stand_alone = true);
 
+static const struct sfield core_fields[] = {
+	F("defaultRuleSyntax", S_STR, config, default_rule_syntax),
+};
+SCHEMA(core, config, "core", .may_stand_alone = true);
+
+static const struct sfield api_fields[] = {
+	F("basePath", S_STR, config, api_base_path),
+	IGNORED("insecure"), IGNORED("dashboard"), IGNORED("debug"),
+	IGNORED("disableDashboardAd"), IGNORED("dashboardName"),
+};
+SCHEMA(api, config, "api", .may_stand_alone = true);
+
 static void
 root_defaults(void *obj)
 {
@@ -719,7 +731,9 @@ static const struct sfield root_fields[] = {
 	{ "http", S_STRUCT, OFF(config, dynamic),
 	    OFF(config, dynamic.http_present), &http },
 	SUB("tls", S_STRUCT, config, dynamic, tls),
-	IGNORED("global"), IGNORED("api"), IGNORED("metrics"), IGNORED("core"),
+	{ "core", S_STRUCT, 0, S_NO_ARG, &core },
+	{ "api", S_STRUCT, 0, S_NO_ARG, &api },
+	IGNORED("global"), IGNORED("metrics"),
 	IGNORED("tcpServersTransport"),
 	STATIC_LATER("tcp"), STATIC_LATER("udp"),
 	STATIC_LATER("certificatesResolvers"), STATIC_LATER("tracing"),

@@ -119,10 +119,24 @@ void
 check_static(struct config *c, struct diags *d)
 {
 	static const char *const ios[] = { "auto", "uring", "epoll", NULL };
+	static const char *const syntaxes[] = { "v3", NULL };
+	static const char *const providers[] = { "kubernetesgateway",
+	    "kubernetescrd", "kubernetes", "kubernetesingressnginx", "swarm",
+	    "docker", "file", "redis", "knative", "consul", "consulcatalog",
+	    "nomad", "etcd", "ecs", "http", "zookeeper", "rest", NULL };
 	struct place at = { 0 };
 
 	for (unsigned i = 0; i < c->entry_points.n; i++)
 		check_entry_point(&c->entry_points.v[i], d);
+	check_word(d, at, "core.defaultRuleSyntax", c->default_rule_syntax,
+	    syntaxes);
+	for (unsigned i = 0; i < c->precedence.n; i++)
+		check_word(d, at, "providers.precedence", c->precedence.v[i],
+		    providers);
+	if (c->api_base_path != NULL && c->api_base_path[0] != '/')
+		diag_add(d, DIAG_FILE, at, NULL,
+		    "api.basePath: \"%s\" must begin with '/'",
+		    c->api_base_path);
 	check_word(d, at, "akkod.io", c->akkod.io, ios);
 	if (c->akkod.workers < 0 || c->akkod.workers > 64)
 		diag_add(d, DIAG_FILE, at, NULL,

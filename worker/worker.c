@@ -148,11 +148,18 @@ on_drain(struct worker *w, const struct msg_drain *m)
 {
 	w->draining = true;
 	w->drain_until = ring_now(w->ring) + m->grace_ns;
-	for (struct listener *l = w->listeners; l != NULL; l = l->next)
-		if (l->acceptor != NULL) {
+	/*
+	 * Closed, not only unwatched: once the master's own copy goes, the port
+	 * is free, and nobody queues where nobody accepts.
+	 */
+	for (struct listener *l = w->listeners; l != NULL; l = l->next) {
+		if (l->acceptor != NULL)
 			acceptor_stop(l->acceptor);
-			l->acceptor = NULL;
-		}
+		l->acceptor = NULL;
+		if (l->fd >= 0)
+			close(l->fd);
+		l->fd = -1;
+	}
 	conn_drain(w);
 }
 
@@ -219,7 +226,7 @@ static void
 on_control(void *arg)
 {
 	struct worker *w = arg;
-	struct msg m;
+	static struct msg m;	/* too large for a stack; one at a time */
 	int r;
 
 	while ((r = msg_recv(INHERIT_CONTROL, &m)) > 0)
@@ -239,7 +246,7 @@ on_control(void *arg)
 static int
 read_hello(struct msg_hello *ret)
 {
-	struct msg m;
+	static struct msg m;
 	int r;
 
 	while ((r = msg_recv(INHERIT_CONTROL, &m)) == -EAGAIN)

@@ -26,6 +26,7 @@ enum {
 	SOCK_MULTI = 8192,	/* io_uring: a receive that goes on is in flight */
 	SOCK_ENOUGH = 16384,	/* io_uring: it was asked to stop, too much is ahead */
 	SOCK_LAST = 32768,	/* io_uring: rx_last is to be told */
+	SOCK_DOUBT = 65536,	/* io_uring: the end may have been missed */
 };
 
 struct ring_ops {

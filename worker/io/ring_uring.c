@@ -48,6 +48,8 @@
 /* A multishot ends after so many bytes; it may be that nobody reads them. */
 #define MULTI_BYTES	(32 * 1024)
 #define MULTI_BUFFERS	4
+#define DOUBTS		1024
+#define DOUBT_NS	(100 * NSEC_MSEC)
 
 /* Newer than liburing 2.3. */
 #define ENTER_NO_IOWAIT	(1u << 7)
@@ -80,6 +82,11 @@ struct uring_state {
 	unsigned kernel_ops;			/* all that is in flight */
 	unsigned batch;				/* completions of this turn */
 	bool no_multi;				/* the kernel cannot limit it */
+	struct ring *r;
+	struct timer doubt_timer;
+	unsigned doubt_n;
+	struct doubt { uint32_t slot, gen; } doubt[DOUBTS];
+	struct pollfd doubt_polls[DOUBTS];
 	struct io_uring_buf_ring *br;
 	struct iobuf *posted[POSTED_MAX];	/* by buffer id */
 	uint16_t free_ids[POSTED_MAX];
@@ -246,6 +253,8 @@ state_free(struct ring *r)
 	r->backend = NULL;
 }
 
+static void on_doubt_timer(struct timer *t);
+
 static int
 ur_init(struct ring *r, const struct ring_options *o)
 {
@@ -256,6 +265,8 @@ ur_init(struct ring *r, const struct ring_options *o)
 	if (u == NULL)
 		return -ENOMEM;
 	r->backend = u;
+	u->r = r;
+	u->doubt_timer.fn = on_doubt_timer;
 	u->no_multi = ring_uring_test.no_multi;
 	if ((err = queue_init(u, o)) < 0) {
 		free(u);
@@ -707,6 +718,80 @@ buffer_taken(struct uring_state *u, const struct done *cqe)
 	return b;
 }
 
+/*
+ * A multishot receive may miss the peer's end when it came close behind bytes:
+ * kernels until 7.0 take two wake-ups for one, and an end wakes only once. So
+ * a tenth of a second after bytes came each such socket is looked at, all of
+ * them with one poll(2).
+ */
+static void
+doubts_check(struct ring *r)
+{
+	struct uring_state *u = state(r);
+	unsigned n = u->doubt_n, polls = 0;
+
+	u->doubt_n = 0;
+	for (unsigned i = 0; i < n; i++) {
+		struct doubt d = u->doubt[i];
+		struct sock *s = r->slots[d.slot];
+
+		if (s->gen != d.gen || !(s->flags & SOCK_DOUBT))
+			continue;
+		if (!(s->flags & SOCK_MULTI) || (s->flags & SOCK_CLOSING)) {
+			s->flags &= ~SOCK_DOUBT;
+			continue;
+		}
+		u->doubt[u->doubt_n++] = d;
+		u->doubt_polls[polls++] = (struct pollfd){ .fd = s->fd,
+		    .events = POLLRDHUP };
+	}
+	if (polls == 0 || poll(u->doubt_polls, polls, 0) < 0)
+		return;
+	n = u->doubt_n;
+	u->doubt_n = 0;
+	for (unsigned i = 0; i < n; i++) {
+		struct doubt d = u->doubt[i];
+		struct sock *s = r->slots[d.slot];
+
+		if (u->doubt_polls[i].revents == 0) {
+			s->flags &= ~SOCK_DOUBT;
+			continue;
+		}
+		u->doubt[u->doubt_n++] = d;
+		/* Armed anew it will see the end; see recv_again(). */
+		if (!(s->flags & SOCK_ENOUGH)) {
+			s->flags |= SOCK_ENOUGH;
+			ur_cancel_rx(s);
+		}
+	}
+}
+
+static void
+on_doubt_timer(struct timer *t)
+{
+	struct uring_state *u = (struct uring_state *)(void *)
+	    ((char *)t - offsetof(struct uring_state, doubt_timer));
+
+	doubts_check(u->r);
+	if (u->doubt_n > 0)
+		timer_set(u->r, t, u->r->now + DOUBT_NS);
+}
+
+static void
+doubt(struct uring_state *u, struct sock *s)
+{
+	if (s->flags & SOCK_DOUBT)
+		return;
+	if (u->doubt_n == DOUBTS)
+		doubts_check(s->ring);
+	if (u->doubt_n == DOUBTS)
+		return;		/* all of them at their end: soon gone */
+	s->flags |= SOCK_DOUBT;
+	u->doubt[u->doubt_n++] = (struct doubt){ s->slot, s->gen };
+	if (!timer_pending(&u->doubt_timer))
+		timer_set(s->ring, &u->doubt_timer, s->ring->now + DOUBT_NS);
+}
+
 /* Keeps what nobody asked for yet, and stops the kernel when it is much. */
 static void
 ahead_keep(struct sock *s, int res, struct iobuf *b)
@@ -797,6 +882,8 @@ on_recv(struct ring *r, struct sock *s, const struct done *cqe)
 	else if (!(was & SOCK_MULTI) && s->rx == SOCK_RX_ARMED)
 		sock_rx_done(s, res, b);
 	else {
+		if (more)
+			doubt(state(r), s);
 		ahead_keep(s, res, b);
 		if (s->rx == SOCK_RX_ARMED)
 			(void)ahead_give(s);
