@@ -81,6 +81,16 @@ START_TEST(older_setups)
 		ring_free(r);
 	}
 	ring_uring_test.skip_setups = 0;
+	ring_uring_test.no_multi = true;
+	{
+		struct ring *r = ring_make(RING_URING, 10, 64);
+		int fds[2];
+
+		tcp_pair(fds);
+		echo_rounds(r, fds);
+		ring_free(r);
+	}
+	ring_uring_test.no_multi = false;
 }
 END_TEST
 

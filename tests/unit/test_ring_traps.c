@@ -358,6 +358,174 @@ START_TEST(free_with_all_in_flight)
 }
 END_TEST
 
+/* ---- Receives that go on -------------------------------------------------------- */
+
+/* Bytes and the end so close together that they are one wake-up. */
+START_TEST(end_behind_bytes)
+{
+	FOR_REAL(b)
+		for (int i = 0; i < 12; i++) {
+			struct ring *r = ring_make(b, 8, 32);
+			struct linger hard = { 1, 0 };
+			struct sock *s;
+			nsec_t start;
+			int fds[2];
+
+			if (i % 3 == 0)
+				pair(fds);
+			else
+				tcp_pair(fds);
+			s = sock_new(r, fds[0]);
+			s->notify = on_bytes;
+			notified = ended = 0;
+			sock_recv_start(s, i % 2 == 0);
+			turns(r, 1);
+			ck_assert_int_eq(write(fds[1], "one", 3), 3);
+			turn_until(r, notified == 1);
+			ck_assert_int_eq(write(fds[1], "two", 3), 3);
+			if (i % 3 == 1)
+				setsockopt(fds[1], SOL_SOCKET, SO_LINGER,
+				    &hard, sizeof(hard));
+			close(fds[1]);
+			start = clock_mono();
+			turn_until(r, ended == 1);
+			ck_assert_int_lt(clock_mono() - start,
+			    300 * NSEC_MSEC);
+			ring_free(r);
+		}
+}
+END_TEST
+
+/* Nobody reads: the peer cannot fill our buffers, not even byte by byte. */
+START_TEST(nobody_reads)
+{
+	static char big[100000];
+
+	FOR_REAL(b)
+		for (int bulk = 0; bulk < 2; bulk++) {
+			struct ring *r = ring_make(b, 8, 64);
+			struct sock *s;
+			struct iobuf *buf;
+			unsigned before = stats(r).small_used, sent = 0;
+			unsigned got = 0;
+			int fds[2];
+
+			tcp_pair(fds);
+			s = sock_new(r, fds[0]);
+			sock_recv_start(s, true);
+			turns(r, 1);
+			for (int i = 0; i < 100; i++) {
+				ssize_t n = write(fds[1], big, bulk ?
+				    sizeof(big) : 1);
+
+				sent += n > 0 ? (unsigned)n : 0;
+				turns(r, 1);
+				ck_assert_uint_le(stats(r).small_used, before +
+				    8);
+			}
+			/* All of it is there, in order of arrival. */
+			while (got < sent) {
+				if (s->rx == SOCK_RX_READY) {
+					int n = sock_recv_take(s, &buf);
+
+					ck_assert_int_gt(n, 0);
+					iobuf_put(r, buf);
+					got += (unsigned)n;
+				} else {
+					sock_recv_start(s, false);
+					turns(r, 1);
+				}
+			}
+			ck_assert_uint_eq(got, sent);
+			sock_close(s);
+			close(fds[1]);
+			assert_empty(r, before);
+			ring_free(r);
+		}
+}
+END_TEST
+
+/* Each way of receiving, mixed, takes the bytes up where the last one left. */
+static void
+mixed_main(struct fiber *f, void *arg)
+{
+	struct sock **two = arg;
+	struct ring *r = fiber_ring(f);
+	static uint8_t next_out, next_in;
+	unsigned total = 0, sent = 0;
+	uint8_t mine[700];
+
+	next_out = next_in = 0;
+	for (unsigned i = 0; total < 200000; i++) {
+		static uint8_t out[3000];
+		struct iobuf *b = NULL;
+		const uint8_t *p = mine;
+		int n;
+
+		for (size_t k = 0; k < sizeof(out); k++)
+			out[k] = next_out++;
+		if (sent < total + 20000) {
+			struct iovec iov = { out, 1 + i * 37 % 2999 };
+
+			next_out = (uint8_t)(next_out - sizeof(out) +
+			    iov.iov_len);
+			sent += (unsigned)iov.iov_len;
+			ck_assert_int_eq(sock_send(f, two[1], &iov, 1), 0);
+		} else
+			next_out = (uint8_t)(next_out - sizeof(out));
+		if (i % 5 == 4)
+			fiber_yield(f);
+		n = i % 3 == 0 ? sock_recv(f, two[0], &b) : i % 3 == 1 ?
+		    sock_recv_into(f, two[0], mine, 1 + i % 700) :
+		    sock_recv_now(two[0], mine, 1 + i % 700);
+		if (n == -EAGAIN)
+			continue;
+		ck_assert_int_gt(n, 0);
+		if (b != NULL)
+			p = b->data + b->head;
+		for (int k = 0; k < n; k++)
+			if (p[k] != next_in++)
+				ck_abort_msg("byte %u of %d", total +
+				    (unsigned)k, n);
+		total += (unsigned)n;
+		iobuf_put(r, b);
+		if (sent == total) {	/* or the next waits for ever */
+			struct iovec iov = { out, 1 };
+
+			out[0] = next_out++;
+			sent++;
+			ck_assert_int_eq(sock_send(f, two[1], &iov, 1), 0);
+		}
+	}
+	sock_close(two[0]);
+	sock_close(two[1]);
+}
+
+START_TEST(mixed_receives)
+{
+	FOR_REAL(b)
+		for (int tiny = 0; tiny < 2; tiny++) {
+			struct ring *r;
+			struct sock *two[2];
+			int fds[2];
+
+			if (tiny) {
+				ring_uring_test.sq_entries = 2;
+				ring_uring_test.cq_entries = 2;
+			}
+			r = ring_make(b, 8, 64);
+			tcp_pair(fds);
+			two[0] = sock_new(r, fds[0]);
+			two[1] = sock_new(r, fds[1]);
+			fiber_start(r, mixed_main, two, "mixed");
+			run_until_idle(r);
+			assert_empty(r, 16);
+			ring_free(r);
+			memset(&ring_uring_test, 0, sizeof(ring_uring_test));
+		}
+}
+END_TEST
+
 /* ---- Full queues ------------------------------------------------------------------- */
 
 /* A tiny ring: every operation meets a full queue, completions overflow. */
@@ -774,7 +942,8 @@ END_TEST
 
 UNIT_MAIN("ring traps", no_buffer_is_lost, starving_recovers,
     starving_does_not_spin, no_bytes_of_others, late_completion,
-    free_with_all_in_flight, tiny_queues, multishot_ends, one_bad_entry,
+    free_with_all_in_flight, end_behind_bytes, nobody_reads, mixed_receives,
+    tiny_queues, multishot_ends, one_bad_entry,
     signals_interrupt, out_of_descriptors, endless_input_is_fair,
     io_uring_is_forbidden, auto_prefers_io_uring, ring_is_restricted,
 #ifndef WITH_ASAN

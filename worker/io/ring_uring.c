@@ -1,16 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * The ring over io_uring: one io_uring_enter(2) per turn submits what fibers
- * started and reaps what completed. Receives of parked sockets take a buffer
- * only when bytes came, from a small ring of buffers that the kernel picks
- * from. It is refilled at the end of a turn, when the fibers have given their
- * buffers back, and holds no more than lately needed, so that the same few
- * buffers go round and stay in cache.
- *
- * Receives go on by themselves (multishot) while little comes at a time, so that
- * a request costs no submission for them; what comes before it is asked for is
- * kept, a few buffers at most. One that filled a buffer is followed by a single
- * one: bodies are received when and where the reader wants them.
+ * started and reaps what completed. Receiving is in ring_uring_recv.c.
  *
  * Completions carry kind, generation and slot, never a pointer. A completion of
  * a closed socket finds SOCK_CLOSING and only counts down (U-03, U-04).
@@ -19,14 +10,13 @@
  * core's work), the minimal wait of Linux 6.12 (it arms a timer for each sleep:
  * 40 us of CPU per proxied request instead of 24, measured).
  */
-#include "ring_impl.h"
+#include "ring_uring.h"
 
 #include "str.h"
 
 #include <assert.h>
 #include <errno.h>
 #include <limits.h>
-#include <liburing.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdlib.h>
@@ -36,78 +26,17 @@
 #define SQ_ENTRIES	512
 #define CQ_MIN		4096
 #define CQ_MAX		32768
-#define POSTED_MIN	16
-#define POSTED_MAX	128	/* entries of the buffer ring; power of two */
-#define POSTED_WINDOW	1024	/* turns until it may shrink */
-#define GROUP		1
 /* Larger sends complete in pieces, so that their progress is seen. */
 #define WAITALL_MAX	(64 * 1024)
 #define RETRIES_MAX	1000
 /* So many completions in a turn and sends still go directly; see ur_send(). */
 #define DIRECT_MAX	8
-/* A multishot ends after so many bytes; it may be that nobody reads them. */
-#define MULTI_BYTES	(32 * 1024)
-#define MULTI_BUFFERS	4
-#define DOUBTS		1024
-#define DOUBT_NS	(100 * NSEC_MSEC)
 
 /* Newer than liburing 2.3. */
 #define ENTER_NO_IOWAIT	(1u << 7)
 #define FEAT_NO_IOWAIT	(1u << 17)
 
 struct ring_uring_test ring_uring_test;
-
-enum { KIND_RECV = 1, KIND_SEND, KIND_CONNECT, KIND_ACCEPT, KIND_WATCH,
-    KIND_CANCEL };
-
-/* A completion, copied out of the queue. */
-struct done {
-	uint64_t user_data;
-	int res;
-	uint32_t flags;
-};
-
-/* Lives until submission only, so one per entry of the submission queue. */
-union sqe_extra {
-	struct msghdr msg;
-	struct sockaddr_storage sa;
-};
-
-struct uring_state {
-	struct io_uring ring;
-	unsigned enter_flags;
-	int enter_fd;
-	unsigned lost;				/* *koverflow last seen */
-	unsigned refused;			/* enters in a row */
-	unsigned kernel_ops;			/* all that is in flight */
-	unsigned batch;				/* completions of this turn */
-	bool no_multi;				/* the kernel cannot limit it */
-	struct ring *r;
-	struct timer doubt_timer;
-	unsigned doubt_n;
-	struct doubt { uint32_t slot, gen; } doubt[DOUBTS];
-	struct pollfd doubt_polls[DOUBTS];
-	struct io_uring_buf_ring *br;
-	struct iobuf *posted[POSTED_MAX];	/* by buffer id */
-	uint16_t free_ids[POSTED_MAX];
-	unsigned posted_n, posted_want, posted_limit;
-	unsigned taken, taken_most, window;
-	struct done *stash;				/* reaped while stopping an acceptor */
-	unsigned stash_n, stash_cap;
-	union sqe_extra *extra;
-};
-
-static struct uring_state *
-state(const struct ring *r)
-{
-	return r->backend;
-}
-
-static uint64_t
-tag(unsigned kind, uint32_t gen, uint32_t slot)
-{
-	return (uint64_t)kind << 56 | (uint64_t)(gen & 0xffffff) << 32 | slot;
-}
 
 /* ---- Set-up ------------------------------------------------------------ */
 
@@ -191,53 +120,6 @@ restrict_ring(struct uring_state *u)
 }
 
 static void
-refill(struct ring *r)
-{
-	struct uring_state *u = state(r);
-	unsigned want = u->posted_want, added = 0;
-	struct iobuf *b;
-
-	while (u->posted_n < want &&
-	    (b = iobuf_get(r, IOBUF_SMALL)) != NULL) {
-		unsigned short id = u->free_ids[u->posted_n++];
-
-		u->posted[id] = b;
-		io_uring_buf_ring_add(u->br, b->data, b->cap, id,
-		    io_uring_buf_ring_mask(POSTED_MAX), (int)added++);
-	}
-	if (added > 0)
-		io_uring_buf_ring_advance(u->br, (int)added);
-}
-
-static int
-buffers_init(struct ring *r, const struct ring_options *o)
-{
-	struct uring_state *u = state(r);
-	struct io_uring_buf_reg reg = { .ring_entries = POSTED_MAX,
-	    .bgid = GROUP };
-	size_t n = POSTED_MAX * sizeof(struct io_uring_buf);
-	void *mem;
-
-	if (posix_memalign(&mem, 4096, n) != 0)
-		return -ENOMEM;
-	memset(mem, 0, n);
-	u->br = mem;
-	io_uring_buf_ring_init(u->br);
-	reg.ring_addr = (uint64_t)(uintptr_t)mem;
-	for (unsigned i = 0; i < POSTED_MAX; i++)
-		u->free_ids[i] = (uint16_t)i;
-	/* The rest of the pool is for those who hold what they received. */
-	u->posted_limit = o->small_buffers / 4;
-	if (u->posted_limit > POSTED_MAX)
-		u->posted_limit = POSTED_MAX;
-	if (u->posted_limit == 0)
-		u->posted_limit = 1;
-	u->posted_want = u->posted_limit < POSTED_MIN ? u->posted_limit :
-	    POSTED_MIN;
-	return io_uring_register_buf_ring(&u->ring, &reg, 0);
-}
-
-static void
 state_free(struct ring *r)
 {
 	struct uring_state *u = state(r);
@@ -253,8 +135,6 @@ state_free(struct ring *r)
 	r->backend = NULL;
 }
 
-static void on_doubt_timer(struct timer *t);
-
 static int
 ur_init(struct ring *r, const struct ring_options *o)
 {
@@ -266,7 +146,7 @@ ur_init(struct ring *r, const struct ring_options *o)
 		return -ENOMEM;
 	r->backend = u;
 	u->r = r;
-	u->doubt_timer.fn = on_doubt_timer;
+	u->doubt_timer.fn = uring_on_doubt;
 	u->no_multi = ring_uring_test.no_multi;
 	if ((err = queue_init(u, o)) < 0) {
 		free(u);
@@ -282,11 +162,11 @@ ur_init(struct ring *r, const struct ring_options *o)
 		u->enter_flags |= ENTER_NO_IOWAIT;
 	if (u->extra == NULL)
 		err = -ENOMEM;
-	else if ((err = buffers_init(r, o)) == 0 &&
+	else if ((err = uring_buffers_init(r, o)) == 0 &&
 	    (err = restrict_ring(u)) == 0 &&
 	    (err = io_uring_register((unsigned)u->ring.ring_fd,
 	    IORING_REGISTER_ENABLE_RINGS, NULL, 0)) == 0) {
-		refill(r);
+		uring_refill(r);
 		return 0;
 	}
 	state_free(r);
@@ -360,8 +240,8 @@ stash_one(struct uring_state *u, const struct done *cqe)
  * (-EBUSY) or is out of memory (-EAGAIN); then a bounded number of tries (S-112,
  * S-113). Completions are only set aside here, the caller is amid something.
  */
-static struct io_uring_sqe *
-sqe_get(struct ring *r)
+struct io_uring_sqe *
+uring_sqe(struct ring *r)
 {
 	struct uring_state *u = state(r);
 	struct io_uring_sqe *sqe = io_uring_get_sqe(&u->ring);
@@ -393,113 +273,12 @@ sqe_extra(struct ring *r, const struct io_uring_sqe *sqe)
 
 /* ---- Operations ------------------------------------------------------------- */
 
-static void
-op_begin(struct sock *s, struct io_uring_sqe *sqe, unsigned kind)
+void
+uring_op_begin(struct sock *s, struct io_uring_sqe *sqe, unsigned kind)
 {
 	sqe->user_data = tag(kind, s->gen, s->slot);
 	s->inflight++;
 	state(s->ring)->kernel_ops++;
-}
-
-/* ---- Receiving -------------------------------------------------------------- */
-
-/*
- * Tries at once only where bytes are likely: a new connection brings its
- * request, and the last receive may have said that more is there. Otherwise a
- * first try would be wasted (POLL_FIRST).
- */
-static void
-recv_queue(struct sock *s, bool idle)
-{
-	struct io_uring_sqe *sqe = sqe_get(s->ring);
-
-	if (s->flags & SOCK_RX_POOL) {
-		io_uring_prep_recv(sqe, s->fd, NULL, 0, 0);
-		sqe->flags |= IOSQE_BUFFER_SELECT;
-		sqe->buf_group = GROUP;
-		if (!(s->flags & SOCK_MORE) && !state(s->ring)->no_multi) {
-			/* optlen of newer headers; older kernels: -EINVAL. */
-			sqe->file_index = MULTI_BYTES;
-			sqe->ioprio |= IORING_RECV_MULTISHOT;
-			s->flags |= SOCK_MULTI;
-		}
-	} else
-		io_uring_prep_recv(sqe, s->fd, s->into, s->into_n, 0);
-	if (!(s->flags & SOCK_MORE) && (idle || !(s->flags & SOCK_FRESH)))
-		sqe->ioprio |= IORING_RECVSEND_POLL_FIRST;
-	op_begin(s, sqe, KIND_RECV);
-}
-
-/* Moves bytes that came ahead to p. Returns how many, 0 when there are none. */
-static size_t
-ahead_copy(struct sock *s, void *p, size_t n)
-{
-	size_t done = 0;
-	struct iobuf *b;
-
-	while (done < n && (b = s->rx_more) != NULL) {
-		size_t len = iobuf_len(b);
-
-		if (len > n - done)
-			len = n - done;
-		memcpy((char *)p + done, b->data + b->head, len);
-		b->head += (uint32_t)len;
-		done += len;
-		if (iobuf_len(b) == 0) {
-			s->rx_more = b->next;
-			iobuf_put(s->ring, b);
-		}
-	}
-	return done;
-}
-
-/* Answers a receive from what came ahead. False: there is nothing. */
-static bool
-ahead_give(struct sock *s)
-{
-	struct iobuf *b = s->rx_more;
-
-	if (b != NULL && (s->flags & SOCK_RX_POOL)) {
-		s->rx_more = b->next;
-		b->next = NULL;
-		sock_rx_done(s, (int)iobuf_len(b), b);
-	} else if (b != NULL)
-		sock_rx_done(s, (int)ahead_copy(s, s->into, s->into_n), NULL);
-	else if (s->flags & SOCK_LAST) {
-		s->flags &= ~SOCK_LAST;
-		sock_rx_done(s, s->rx_last, NULL);
-	} else
-		return false;
-	return true;
-}
-
-static void
-ur_recv(struct sock *s, bool idle)
-{
-	if (!ahead_give(s) && !(s->flags & SOCK_MULTI))
-		recv_queue(s, idle);
-}
-
-static int
-ur_recv_now(struct sock *s, void *p, size_t n)
-{
-	struct uring_state *u = state(s->ring);
-	size_t ahead = ahead_copy(s, p, n);
-	ssize_t got;
-
-	if (ahead > 0)
-		return (int)ahead;
-	/* Earlier bytes may stand in a completion that was not looked at. */
-	if ((s->flags & SOCK_LAST) || ((s->flags & SOCK_MULTI) &&
-	    (cq_ready(u) > 0 || u->stash_n > 0)))
-		return -EAGAIN;
-	got = recv(s->fd, p, n, MSG_DONTWAIT);
-	if (got < 0)
-		return errno == EINTR ? -EAGAIN : -errno;
-	s->flags &= ~(SOCK_FRESH | SOCK_MORE);
-	if ((size_t)got == n)
-		s->flags |= SOCK_MORE;
-	return (int)got;
 }
 
 /* ---- Sending and the rest ---------------------------------------------------- */
@@ -507,7 +286,7 @@ ur_recv_now(struct sock *s, void *p, size_t n)
 static void
 send_queue(struct sock *s)
 {
-	struct io_uring_sqe *sqe = sqe_get(s->ring);
+	struct io_uring_sqe *sqe = uring_sqe(s->ring);
 	unsigned n = s->tx_n < IOV_MAX ? s->tx_n : IOV_MAX;
 	int flags = MSG_NOSIGNAL;
 	size_t total = 0;
@@ -526,7 +305,7 @@ send_queue(struct sock *s)
 		    .msg_iovlen = n };
 		io_uring_prep_sendmsg(sqe, s->fd, msg, (unsigned)flags);
 	}
-	op_begin(s, sqe, KIND_SEND);
+	uring_op_begin(s, sqe, KIND_SEND);
 }
 
 /*
@@ -562,20 +341,20 @@ ur_send(struct sock *s)
 static void
 ur_connect(struct sock *s, const struct sockaddr *sa, socklen_t n)
 {
-	struct io_uring_sqe *sqe = sqe_get(s->ring);
+	struct io_uring_sqe *sqe = uring_sqe(s->ring);
 	union sqe_extra *e = sqe_extra(s->ring, sqe);
 
 	assert(n <= sizeof(e->sa));
 	memcpy(&e->sa, sa, n);
 	io_uring_prep_connect(sqe, s->fd, (const struct sockaddr *)&e->sa, n);
-	op_begin(s, sqe, KIND_CONNECT);
+	uring_op_begin(s, sqe, KIND_CONNECT);
 }
 
 /* Completes only when it failed; the target's own completion tells the rest. */
 static void
 cancel_tag(struct ring *r, uint64_t target, uint64_t as)
 {
-	struct io_uring_sqe *sqe = sqe_get(r);
+	struct io_uring_sqe *sqe = uring_sqe(r);
 
 	io_uring_prep_cancel64(sqe, target, 0);
 	if (state(r)->ring.features & IORING_FEAT_CQE_SKIP)
@@ -583,8 +362,8 @@ cancel_tag(struct ring *r, uint64_t target, uint64_t as)
 	sqe->user_data = as;
 }
 
-static void
-ur_cancel_rx(struct sock *s)
+void
+uring_cancel_rx(struct sock *s)
 {
 	cancel_tag(s->ring, tag(KIND_RECV, s->gen, s->slot),
 	    tag(KIND_CANCEL, s->gen, s->slot));
@@ -627,7 +406,7 @@ ur_close(struct ring *r, int fd)
 static void
 ur_accept(struct acceptor *a)
 {
-	struct io_uring_sqe *sqe = sqe_get(a->ring);
+	struct io_uring_sqe *sqe = uring_sqe(a->ring);
 
 	io_uring_prep_multishot_accept(sqe, a->fd, NULL, NULL,
 	    SOCK_NONBLOCK | SOCK_CLOEXEC);
@@ -683,7 +462,7 @@ ur_accept_stop(struct acceptor *a)
 static void
 ur_watch(struct watch *w)
 {
-	struct io_uring_sqe *sqe = sqe_get(w->ring);
+	struct io_uring_sqe *sqe = uring_sqe(w->ring);
 
 	io_uring_prep_poll_add(sqe, w->fd, POLLIN);
 	sqe->user_data = tag(KIND_WATCH, 0, w->id);
@@ -701,194 +480,6 @@ ur_watch_stop(struct watch *w)
 }
 
 /* ---- Completions --------------------------------------------------------------- */
-
-static struct iobuf *
-buffer_taken(struct uring_state *u, const struct done *cqe)
-{
-	unsigned id = cqe->flags >> IORING_CQE_BUFFER_SHIFT;
-	struct iobuf *b;
-
-	assert(id < POSTED_MAX && u->posted[id] != NULL);
-	b = u->posted[id];
-	u->posted[id] = NULL;
-	u->free_ids[--u->posted_n] = (uint16_t)id;
-	u->taken++;
-	b->head = 0;
-	b->tail = cqe->res > 0 ? (uint32_t)cqe->res : 0;
-	return b;
-}
-
-/*
- * A multishot receive may miss the peer's end when it came close behind bytes:
- * kernels until 7.0 take two wake-ups for one, and an end wakes only once. So
- * a tenth of a second after bytes came each such socket is looked at, all of
- * them with one poll(2).
- */
-static void
-doubts_check(struct ring *r)
-{
-	struct uring_state *u = state(r);
-	unsigned n = u->doubt_n, polls = 0;
-
-	u->doubt_n = 0;
-	for (unsigned i = 0; i < n; i++) {
-		struct doubt d = u->doubt[i];
-		struct sock *s = r->slots[d.slot];
-
-		if (s->gen != d.gen || !(s->flags & SOCK_DOUBT))
-			continue;
-		if (!(s->flags & SOCK_MULTI) || (s->flags & SOCK_CLOSING)) {
-			s->flags &= ~SOCK_DOUBT;
-			continue;
-		}
-		u->doubt[u->doubt_n++] = d;
-		u->doubt_polls[polls++] = (struct pollfd){ .fd = s->fd,
-		    .events = POLLRDHUP };
-	}
-	if (polls == 0 || poll(u->doubt_polls, polls, 0) < 0)
-		return;
-	n = u->doubt_n;
-	u->doubt_n = 0;
-	for (unsigned i = 0; i < n; i++) {
-		struct doubt d = u->doubt[i];
-		struct sock *s = r->slots[d.slot];
-
-		if (u->doubt_polls[i].revents == 0) {
-			s->flags &= ~SOCK_DOUBT;
-			continue;
-		}
-		u->doubt[u->doubt_n++] = d;
-		/* Armed anew it will see the end; see recv_again(). */
-		if (!(s->flags & SOCK_ENOUGH)) {
-			s->flags |= SOCK_ENOUGH;
-			ur_cancel_rx(s);
-		}
-	}
-}
-
-static void
-on_doubt_timer(struct timer *t)
-{
-	struct uring_state *u = (struct uring_state *)(void *)
-	    ((char *)t - offsetof(struct uring_state, doubt_timer));
-
-	doubts_check(u->r);
-	if (u->doubt_n > 0)
-		timer_set(u->r, t, u->r->now + DOUBT_NS);
-}
-
-static void
-doubt(struct uring_state *u, struct sock *s)
-{
-	if (s->flags & SOCK_DOUBT)
-		return;
-	if (u->doubt_n == DOUBTS)
-		doubts_check(s->ring);
-	if (u->doubt_n == DOUBTS)
-		return;		/* all of them at their end: soon gone */
-	s->flags |= SOCK_DOUBT;
-	u->doubt[u->doubt_n++] = (struct doubt){ s->slot, s->gen };
-	if (!timer_pending(&u->doubt_timer))
-		timer_set(s->ring, &u->doubt_timer, s->ring->now + DOUBT_NS);
-}
-
-/* Keeps what nobody asked for yet, and stops the kernel when it is much. */
-static void
-ahead_keep(struct sock *s, int res, struct iobuf *b)
-{
-	struct iobuf **at = &s->rx_more;
-	unsigned n = 1;
-
-	if (b == NULL) {
-		s->rx_last = res;
-		s->flags |= SOCK_LAST;
-		return;
-	}
-	for (; *at != NULL; at = &(*at)->next)
-		n++;
-	b->next = NULL;
-	*at = b;
-	if (n >= MULTI_BUFFERS && (s->flags & SOCK_MULTI) &&
-	    !(s->flags & SOCK_ENOUGH)) {
-		s->flags |= SOCK_ENOUGH;
-		ur_cancel_rx(s);
-	}
-}
-
-/*
- * A receive ended without a result for the reader. If one is asked for, it is
- * started again, in the way that the kernel can.
- */
-static void
-recv_again(struct sock *s, int res)
-{
-	if (s->rx != SOCK_RX_ARMED)
-		return;
-	if (s->flags & SOCK_RX_CANCEL)
-		sock_rx_done(s, -ECANCELED, NULL);
-	else if (res == -ENOBUFS)
-		sock_starve(s);
-	else
-		recv_queue(s, true);
-}
-
-static bool
-recv_has_result(struct uring_state *u, const struct sock *s, int res,
-    uint32_t was)
-{
-	if (res == -ENOBUFS)
-		return false;
-	if (res == -EINVAL && (was & SOCK_MULTI) && !u->no_multi) {
-		u->no_multi = true;
-		return false;
-	}
-	/* Ours, for SOCK_ENOUGH; or for a reader that gave up. */
-	return res != -ECANCELED || (s->rx == SOCK_RX_ARMED &&
-	    (s->flags & SOCK_RX_CANCEL));
-}
-
-static void
-on_recv(struct ring *r, struct sock *s, const struct done *cqe)
-{
-	bool more = cqe->flags & IORING_CQE_F_MORE;
-	struct iobuf *b = NULL;
-	int res = cqe->res;
-	uint32_t was;
-
-	/* On every path the buffer goes back to somebody. */
-	if (cqe->flags & IORING_CQE_F_BUFFER)
-		b = buffer_taken(state(r), cqe);
-	if (s == NULL || (s->flags & SOCK_CLOSING) || res <= 0) {
-		iobuf_put(r, b);
-		b = NULL;
-	}
-	if (s == NULL)
-		return;
-	was = s->flags;
-	if (!more)
-		s->flags &= ~(SOCK_MULTI | SOCK_ENOUGH);
-	if (was & SOCK_CLOSING) {
-		if (!more)
-			sock_op_done(s);
-		return;
-	}
-	s->flags &= ~(SOCK_FRESH | SOCK_MORE);
-	if (cqe->flags & IORING_CQE_F_SOCK_NONEMPTY)
-		s->flags |= SOCK_MORE;
-	if (!more)
-		s->inflight--;
-	if (!recv_has_result(state(r), s, res, was))
-		recv_again(s, res);
-	else if (!(was & SOCK_MULTI) && s->rx == SOCK_RX_ARMED)
-		sock_rx_done(s, res, b);
-	else {
-		if (more)
-			doubt(state(r), s);
-		ahead_keep(s, res, b);
-		if (s->rx == SOCK_RX_ARMED)
-			(void)ahead_give(s);
-	}
-}
 
 /* Short, large or in vectors beyond IOV_MAX: the rest is sent on. */
 static void
@@ -972,7 +563,7 @@ complete(struct ring *r, const struct done *cqe)
 		s = sock_by_slot(r, id, (t >> 32) & 0xffffff);
 	switch (kind) {
 	case KIND_RECV:
-		on_recv(r, s, cqe);
+		uring_on_recv(r, s, cqe);
 		break;
 	case KIND_SEND:
 		if (s != NULL)
@@ -1020,35 +611,6 @@ reap(struct ring *r)
 	r->stats.completions += u->batch;
 }
 
-/*
- * How many buffers the kernel has: twice of what one turn lately took, so that
- * few suffice while little goes on and a burst finds enough.
- */
-static void
-posted_adapt(struct uring_state *u)
-{
-	if (u->taken > u->taken_most)
-		u->taken_most = u->taken;
-	if (2 * u->taken > u->posted_want)
-		u->posted_want = 2 * u->taken < u->posted_limit ?
-		    2 * u->taken : u->posted_limit;
-	u->taken = 0;
-	if (++u->window < POSTED_WINDOW)
-		return;
-	if (4 * u->taken_most < u->posted_want &&
-	    u->posted_want / 2 >= POSTED_MIN)
-		u->posted_want /= 2;
-	u->window = 0;
-	u->taken_most = 0;
-}
-
-static unsigned
-ur_room(struct ring *r)
-{
-	refill(r);
-	return state(r)->posted_n;
-}
-
 static int
 enter_failed(struct ring *r, int err)
 {
@@ -1077,8 +639,8 @@ ur_wait(struct ring *r, nsec_t timeout)
 	    (*u->ring.sq.kflags & IORING_SQ_CQ_OVERFLOW);
 	int err;
 
-	posted_adapt(u);
-	refill(r);
+	uring_posted_adapt(u);
+	uring_refill(r);
 	if (timeout == 0 || more)
 		err = enter(u, 0, NULL);
 	else
@@ -1109,7 +671,7 @@ ur_fini(struct ring *r)
 	for (struct acceptor *a = r->acceptors; a != NULL; a = a->next)
 		a->fn = NULL;
 	for (unsigned i = 0; u->kernel_ops > 0 && i < 100; i++) {
-		sqe = sqe_get(r);
+		sqe = uring_sqe(r);
 		io_uring_prep_cancel64(sqe, 0, IORING_ASYNC_CANCEL_ANY |
 		    IORING_ASYNC_CANCEL_ALL);
 		sqe->user_data = tag(KIND_CANCEL, 0, UINT32_MAX);
@@ -1125,11 +687,11 @@ const struct ring_ops ring_uring_ops = {
 	.fini = ur_fini,
 	.wait = ur_wait,
 	.sock_add = ur_sock_add,
-	.recv = ur_recv,
-	.recv_now = ur_recv_now,
+	.recv = uring_recv,
+	.recv_now = uring_recv_now,
 	.send = ur_send,
 	.connect = ur_connect,
-	.cancel_rx = ur_cancel_rx,
+	.cancel_rx = uring_cancel_rx,
 	.cancel_tx = ur_cancel_tx,
 	.shutdown = ur_shutdown,
 	.reset = ur_reset,
@@ -1139,5 +701,5 @@ const struct ring_ops ring_uring_ops = {
 	.accept_stop = ur_accept_stop,
 	.watch = ur_watch,
 	.watch_stop = ur_watch_stop,
-	.room = ur_room,
+	.room = uring_room,
 };
