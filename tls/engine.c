@@ -393,6 +393,22 @@ set_alpn(struct tls_conn *c)
 		c->facts.alpn = str_n(c->alpn, n);
 }
 
+/*
+ * Below TLS 1.3 OpenSSL does not report a ticket that was renewed while
+ * resuming; without it the old one would soon be useless.
+ */
+static void
+keep_renewed(struct tls_conn *c)
+{
+	SSL_SESSION *s;
+
+	if (c->session_key == 0 || !c->facts.resumed ||
+	    c->facts.version >= TLS1_3_VERSION)
+		return;
+	if ((s = SSL_get1_session(c->ssl)) != NULL)
+		sessions_put(c->set->sessions, c->session_key, s);
+}
+
 static void
 handshake_ended(struct tls_conn *c)
 {
@@ -409,8 +425,10 @@ handshake_ended(struct tls_conn *c)
 	f->resumed = SSL_session_reused(c->ssl) == 1;
 	f->has_peer_cert = SSL_get0_peer_certificate(c->ssl) != NULL;
 	set_alpn(c);
-	if (!c->server)
+	if (!c->server) {
+		keep_renewed(c);
 		return;
+	}
 	if (f->resumed)
 		c->set->stats.resumed++;
 	else

@@ -17,3 +17,11 @@ libtls_a_SOURCES = \
 	tls/server.c \
 	tls/session.c \
 	tls/ticket.c
+
+UNIT_TESTS += tests/unit/test_tls_handshake
+tests_unit_test_tls_handshake_CPPFLAGS = $(AM_CPPFLAGS) $(I_TLS) \
+	-I$(srcdir)/tests/unit
+tests_unit_test_tls_handshake_SOURCES = tests/unit/test_tls_handshake.c \
+	tests/unit/tls_pair.c tests/unit/tls_pair.h tests/unit/unit.h
+tests_unit_test_tls_handshake_LDADD = libtls.a libbase.a $(OPENSSL_LIBS) \
+	$(CHECK_LIBS)

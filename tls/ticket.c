@@ -56,8 +56,11 @@ ticket_callback(SSL *ssl, unsigned char *name, unsigned char *iv,
 			continue;
 		if (!use_key(set, k, iv, cipher, mac, 0))
 			return -1;
-		/* TLS 1.3 gives a new ticket with every resumption anyway. */
-		return i == 0 ? 1 : 2;
+		/*
+		 * A TLS 1.3 ticket is for one use (RFC 8446 C.4), so that each
+		 * resumption needs the next one; OpenSSL makes it on a 2 only.
+		 */
+		return i == 0 && SSL_version(ssl) < TLS1_3_VERSION ? 1 : 2;
 	}
 	return 0;
 }
