@@ -302,12 +302,14 @@ struct log_config {
 	bool no_color;
 	int64_t max_size, max_age, max_backups;
 	bool compress;
+	struct place place;
 };
 
 struct log_fields {
 	char *default_mode;
 	struct pairlist names;
-	struct { char *default_mode; struct pairlist names; } headers, query;
+	struct { char *default_mode; struct pairlist names; } headers;
+	struct { char *default_mode; } query;
 };
 
 struct access_log_config {
@@ -320,6 +322,7 @@ struct access_log_config {
 	struct log_fields fields;
 	int64_t buffering_size;
 	bool add_internals;
+	struct place place;
 };
 
 struct file_provider {
@@ -328,7 +331,12 @@ struct file_provider {
 	struct place place;
 };
 
-struct ping_config { char *entry_point; bool manual_routing; int64_t terminating_status; };
+struct ping_config {
+	char *entry_point;
+	bool manual_routing;
+	int64_t terminating_status;
+	struct place place;
+};
 
 struct akkod_limits { int64_t connections, per_address, fibers; };
 
@@ -336,6 +344,7 @@ struct akkod_config {
 	int64_t workers;		/* 0: one per CPU */
 	char *io, *user, *runtime_directory, *state_directory;
 	struct akkod_limits limits;
+	struct place place;
 };
 
 struct config {
@@ -348,6 +357,7 @@ struct config {
 	struct ping_config *ping;
 	char *default_rule_syntax, *api_base_path;
 	struct strlist precedence;
+	struct place providers_place, core_place, api_place;
 	struct servers_transport default_transport;
 	struct akkod_config akkod;
 	struct dynamic dynamic;		/* the dynamic part of the same document */

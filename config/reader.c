@@ -373,6 +373,10 @@ read_field(struct reader *r, const struct schema *s, const struct sfield *f,
 	switch ((enum stype)f->type) {
 	case S_IGNORED:
 		return;
+	case S_IDLE:
+		problem(r, key, DIAG_WARNING, "\"%s\" has no effect yet",
+		    f->key);
+		return;
 	case S_LATER:
 	case S_STATIC_LATER:
 		read_later(r, s, f, key, obj);
@@ -386,6 +390,9 @@ read_field(struct reader *r, const struct schema *s, const struct sfield *f,
 			read_pairs(r, f, n, (struct pairlist *)(void *)at);
 		return;
 	case S_STRUCT:
+		if (f->sub->place != 0)
+			*(struct place *)(void *)(at + f->sub->place) =
+			    place_of(r, key);
 		if (!is_null(n))
 			read_struct(r, f->sub, n, at);
 		return;

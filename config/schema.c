@@ -10,6 +10,7 @@
 	{ key, t, OFF(type, m), OFF(type, seen), NULL }
 #define SUB(key, t, type, m, s)	{ key, t, OFF(type, m), S_NO_ARG, &s }
 #define IGNORED(key)	{ key, S_IGNORED, 0, S_NO_ARG, NULL }
+#define IDLE(key)	{ key, S_IDLE, 0, S_NO_ARG, NULL }
 #define LATER(key)	{ key, S_LATER, 0, S_NO_ARG, NULL }
 #define STATIC_LATER(key) { key, S_STATIC_LATER, 0, S_NO_ARG, NULL }
 #define N(fields)	fields, sizeof(fields) / sizeof((fields)[0])
@@ -563,7 +564,7 @@ static const struct sfield entry_point_fields[] = {
 	F("address", S_STR, entry_point, address),
 	F("asDefault", S_BOOL, entry_point, as_default),
 	F("reusePort", S_BOOL, entry_point, reuse_port),
-	IGNORED("allowACMEByPass"),
+	IDLE("allowACMEByPass"),
 	EP("transport", ep_transport), EP("forwardedHeaders", ep_forwarded),
 	EP("http", ep_http), EP("http2", http2),
 	SUB("observability", S_STRUCT, entry_point, observability,
@@ -600,7 +601,7 @@ static const struct sfield log_fields_[] = {
 };
 static const struct schema log_schema = { "log", N(log_fields_),
     sizeof(struct log_config), .defaults = log_defaults,
-    .may_stand_alone = true };
+    .place = OFF(log_config, place), .may_stand_alone = true };
 
 static const struct sfield filters_fields[] = {
 	F("statusCodes", S_STRLIST, access_log_config, filters.status_codes),
@@ -617,7 +618,7 @@ SCHEMA(log_headers, access_log_config, "headers", .may_stand_alone = true);
 
 static const struct sfield log_query_fields[] = {
 	F("defaultMode", S_STR, access_log_config, fields.query.default_mode),
-	F("names", S_PAIRS, access_log_config, fields.query.names),
+	STATIC_LATER("names"),
 };
 SCHEMA(log_query, access_log_config, "queryParameters",
     .may_stand_alone = true);
@@ -637,9 +638,10 @@ static const struct sfield access_log_fields[] = {
 	{ "fields", S_STRUCT, 0, S_NO_ARG, &access_fields },
 	F("bufferingSize", S_INT, access_log_config, buffering_size),
 	F("addInternals", S_BOOL, access_log_config, add_internals),
-	STATIC_LATER("otlp"), IGNORED("dualOutput"),
+	STATIC_LATER("otlp"), IDLE("dualOutput"),
 };
-SCHEMA(access_log, access_log_config, "accessLog", .may_stand_alone = true);
+SCHEMA(access_log, access_log_config, "accessLog",
+    .place = OFF(access_log_config, place), .may_stand_alone = true);
 
 /* ---- The rest of the static part ------------------------------------------------------------- */
 
@@ -664,7 +666,8 @@ static const struct sfield providers_fields[] = {
 	STATIC_LATER("zooKeeper"), STATIC_LATER("http"),
 	STATIC_LATER("rest"), STATIC_LATER("plugin"),
 };
-SCHEMA(providers, config, "providers", .may_stand_alone = true);
+SCHEMA(providers, config, "providers", .place = OFF(config, providers_place),
+    .may_stand_alone = true);
 
 static void
 ping_defaults(void *obj)
@@ -678,7 +681,7 @@ static const struct sfield ping_fields[] = {
 	F("terminatingStatusCode", S_INT, ping_config, terminating_status),
 };
 SCHEMA(ping, ping_config, "ping", .defaults = ping_defaults,
-    .may_stand_alone = true);
+    .place = OFF(ping_config, place), .may_stand_alone = true);
 
 static const struct sfield limits_fields[] = {
 	F("connections", S_INT, akkod_limits, connections),
@@ -695,19 +698,22 @@ static const struct sfield akkod_fields[] = {
 	F("stateDirectory", S_STR, akkod_config, state_directory),
 	SUB("limits", S_STRUCT, akkod_config, limits, limits),
 };
-SCHEMA(akkod, akkod_config, "akkod", .may_stand_alone = true);
+SCHEMA(akkod, akkod_config, "akkod", .place = OFF(akkod_config, place),
+    .may_stand_alone = true);
 
 static const struct sfield core_fields[] = {
 	F("defaultRuleSyntax", S_STR, config, default_rule_syntax),
 };
-SCHEMA(core, config, "core", .may_stand_alone = true);
+SCHEMA(core, config, "core", .place = OFF(config, core_place),
+    .may_stand_alone = true);
 
 static const struct sfield api_fields[] = {
 	F("basePath", S_STR, config, api_base_path),
-	IGNORED("insecure"), IGNORED("dashboard"), IGNORED("debug"),
+	IDLE("insecure"), IDLE("dashboard"), IDLE("debug"),
 	IGNORED("disableDashboardAd"), IGNORED("dashboardName"),
 };
-SCHEMA(api, config, "api", .may_stand_alone = true);
+SCHEMA(api, config, "api", .place = OFF(config, api_place),
+    .may_stand_alone = true);
 
 static void
 root_defaults(void *obj)
@@ -733,8 +739,7 @@ static const struct sfield root_fields[] = {
 	SUB("tls", S_STRUCT, config, dynamic, tls),
 	{ "core", S_STRUCT, 0, S_NO_ARG, &core },
 	{ "api", S_STRUCT, 0, S_NO_ARG, &api },
-	IGNORED("global"), IGNORED("metrics"),
-	IGNORED("tcpServersTransport"),
+	IGNORED("global"), IDLE("metrics"), IGNORED("tcpServersTransport"),
 	STATIC_LATER("tcp"), STATIC_LATER("udp"),
 	STATIC_LATER("certificatesResolvers"), STATIC_LATER("tracing"),
 	STATIC_LATER("hostResolver"), STATIC_LATER("experimental"),

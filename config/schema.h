@@ -23,7 +23,8 @@ enum stype {
 	S_OBJECT,	/* pointer to a struct, allocated when present */
 	S_LIST,		/* array of structs from a sequence */
 	S_MAP,		/* array of structs from a mapping with free keys: struct object first */
-	S_IGNORED,	/* accepted, without effect here */
+	S_IGNORED,	/* accepted, means nothing here */
+	S_IDLE,		/* accepted with a warning: Traefik would do something */
 	S_LATER,	/* Traefik knows it; not supported yet: char * gets its name when in an object */
 	S_STATIC_LATER	/* the same in the static part: a file error */
 };

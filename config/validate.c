@@ -74,6 +74,18 @@ check_cidrs(struct diags *d, const struct entry_point *e,
 			    l->v[i]);
 }
 
+/* As Traefik with a resolver that it does not know. */
+static void
+warn_resolver(struct diags *d, struct place at, const char *kind,
+    const char *name, const struct router_tls *tls)
+{
+	if (tls != NULL && str_c(tls->cert_resolver).n != 0)
+		diag_add(d, DIAG_WARNING, at, NULL, "%s %s: certResolver "
+		    "\"%s\": certificate resolvers are not supported yet; "
+		    "tls.certificates or the default one is used", kind, name,
+		    tls->cert_resolver);
+}
+
 static void
 check_entry_point(struct entry_point *e, struct diags *d)
 {
@@ -83,6 +95,7 @@ check_entry_point(struct entry_point *e, struct diags *d)
 	const char *why = e->address == NULL ? "an address is missing" :
 	    address_problem(e->address);
 
+	warn_resolver(d, e->o.place, "entry point", e->o.name, e->tls);
 	if (why != NULL)
 		diag_add(d, DIAG_FILE, e->o.place, NULL, "entry point %s: "
 		    "address: %s", e->o.name, why);
@@ -99,20 +112,58 @@ check_entry_point(struct entry_point *e, struct diags *d)
 	check_cidrs(d, e, &e->forwarded.trusted_ips);
 }
 
+/* The word that counts in place of one that is none of the words. */
+static void
+replace_word(struct diags *d, struct place at, const char *key, char **value,
+    const char *const *words, const char *instead)
+{
+	if (*value == NULL || (*value)[0] == '\0' || one_of(*value, words))
+		return;
+	diag_add(d, DIAG_WARNING, at, NULL, "%s: \"%s\" is not known; \"%s\" "
+	    "is used", key, *value, instead);
+	*value = (char *)(size_t)instead;
+}
+
 /* What Traefik logs and replaces by its default (proxy.md 1.4). */
 static void
 check_logs(struct config *c, struct diags *d)
 {
-	struct place none = { 0 };
+	static const char *const formats[] = { "common", "json", NULL };
+	static const char *const access_formats[] = { "common", "genericCLF",
+	    "json", NULL };
+	static const char *const modes[] = { "keep", "drop", NULL };
+	static const char *const redacting[] = { "keep", "drop", "redact",
+	    NULL };
+	struct access_log_config *a = c->access_log;
 	enum log_level level;
 
+	replace_word(d, c->log.place, "log.format", &c->log.format, formats,
+	    "common");
 	if (c->log.level != NULL && log_level_parse(str_c(c->log.level),
 	    &level) < 0) {
-		diag_add(d, DIAG_WARNING, none, NULL, "log.level: \"%s\" is not "
+		diag_add(d, DIAG_WARNING, c->log.place, NULL, "log.level: \"%s\" is not "
 		    "one of TRACE, DEBUG, INFO, WARN, ERROR, FATAL, PANIC; "
 		    "ERROR is used", c->log.level);
 		c->log.level = (char *)(size_t)"ERROR";
 	}
+	if (a == NULL)
+		return;
+	replace_word(d, a->place, "accessLog.format", &a->format,
+	    access_formats, "common");
+	replace_word(d, a->place, "accessLog.fields.defaultMode",
+	    &a->fields.default_mode, modes, "drop");
+	replace_word(d, a->place, "accessLog.fields.headers.defaultMode",
+	    &a->fields.headers.default_mode, redacting, "drop");
+	replace_word(d, a->place, "accessLog.fields.queryParameters."
+	    "defaultMode", &a->fields.query.default_mode, modes, "drop");
+	for (unsigned i = 0; i < a->fields.names.n; i++)
+		replace_word(d, a->fields.names.v[i].place,
+		    "accessLog.fields.names", &a->fields.names.v[i].value,
+		    redacting, "drop");
+	for (unsigned i = 0; i < a->fields.headers.names.n; i++)
+		replace_word(d, a->fields.headers.names.v[i].place,
+		    "accessLog.fields.headers.names",
+		    &a->fields.headers.names.v[i].value, redacting, "drop");
 }
 
 void
@@ -124,23 +175,26 @@ check_static(struct config *c, struct diags *d)
 	    "kubernetescrd", "kubernetes", "kubernetesingressnginx", "swarm",
 	    "docker", "file", "redis", "knative", "consul", "consulcatalog",
 	    "nomad", "etcd", "ecs", "http", "zookeeper", "rest", NULL };
-	struct place at = { 0 };
 
 	for (unsigned i = 0; i < c->entry_points.n; i++)
 		check_entry_point(&c->entry_points.v[i], d);
-	check_word(d, at, "core.defaultRuleSyntax", c->default_rule_syntax,
+	check_word(d, c->core_place, "core.defaultRuleSyntax", c->default_rule_syntax,
 	    syntaxes);
 	for (unsigned i = 0; i < c->precedence.n; i++)
-		check_word(d, at, "providers.precedence", c->precedence.v[i],
-		    providers);
+		check_word(d, c->providers_place, "providers.precedence",
+		    c->precedence.v[i], providers);
 	if (c->api_base_path != NULL && c->api_base_path[0] != '/')
-		diag_add(d, DIAG_FILE, at, NULL,
+		diag_add(d, DIAG_FILE, c->api_place, NULL,
 		    "api.basePath: \"%s\" must begin with '/'",
 		    c->api_base_path);
-	check_word(d, at, "akkod.io", c->akkod.io, ios);
+	check_word(d, c->akkod.place, "akkod.io", c->akkod.io, ios);
 	if (c->akkod.workers < 0 || c->akkod.workers > 64)
-		diag_add(d, DIAG_FILE, at, NULL,
+		diag_add(d, DIAG_FILE, c->akkod.place, NULL,
 		    "akkod.workers must be from 0 (one per CPU) to 64");
+	if (c->ping != NULL && (c->ping->terminating_status < 200 ||
+	    c->ping->terminating_status > 599))
+		diag_add(d, DIAG_FILE, c->ping->place, NULL,
+		    "ping.terminatingStatusCode must be from 200 to 599");
 	if (c->file != NULL && c->file->filename == NULL &&
 	    c->file->directory == NULL)
 		diag_add(d, DIAG_FILE, c->file->place, NULL,
@@ -157,6 +211,7 @@ check_router(struct router *r, struct arena *a, struct diags *d)
 {
 	char why[320];
 
+	warn_resolver(d, r->o.place, "router", r->o.name, r->tls);
 	if (r->rule_text == NULL) {
 		diag_object(d, &r->o, "router", VERDICT_UNUSABLE,
 		    "a rule is missing");

@@ -1,13 +1,15 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Middlewares to records, one function per kind; see compile.h. Values were
- * checked when the file was read (config/), so what is refused here is what
- * only the whole world can tell: services, transports, chains.
+ * Middlewares to records, one function per kind; see compile.h. Types were
+ * checked when the file was read (config/); what values and references mean is
+ * checked here.
  */
 #include "compile_impl.h"
 
 #include "alloc.h"
+#include "basic.h"
 #include "hash.h"
+#include "regexp.h"
 #include "server_url.h"
 
 #include <assert.h>
@@ -32,6 +34,39 @@ fail(struct compiler *c, char **ret_why, const char *text, const char *arg)
 	*ret_why = arg != NULL ? world_printf(c->w, "%s: \"%s\"", text, arg) :
 	    world_printf(c->w, "%s", text);
 	return 0;
+}
+
+/* An expression's index; TNONE with *ret_why when it is none. */
+static uint32_t
+regexp(struct compiler *c, const char *key, struct str text, char **ret_why)
+{
+	char why[160];
+	struct regexp *re = regexp_new(text, why, sizeof(why));
+
+	if (re == NULL) {
+		*ret_why = world_printf(c->w, "%s: \"%.*s\": %s", key,
+		    STR_ARG(str_head(text, 80)), why);
+		return TNONE;
+	}
+	regexp_free(re);
+	return compile_regexp(c, text);
+}
+
+static int
+regexps(struct compiler *c, const char *key, const struct strlist *l,
+    struct tvec *ret, char **ret_why)
+{
+	uint32_t *v = xcalloc(l->n, sizeof(*v));
+	int r = 0;
+
+	for (unsigned i = 0; i < l->n && r == 0; i++)
+		if ((v[i] = regexp(c, key, str_trim(str_c(l->v[i])),
+		    ret_why)) == TNONE)
+			r = -EINVAL;
+	if (r == 0)
+		*ret = build_vec(c->b, v, l->n, sizeof(*v));
+	free(v);
+	return r;
 }
 
 /* ---- Paths and redirects ------------------------------------------------------ */
@@ -69,16 +104,10 @@ static uint32_t
 strip_prefix_regex(struct compiler *c, const struct middleware *m,
     char **ret_why)
 {
-	const struct strlist *l = &m->strip_prefix_regex->regex;
-	uint32_t *v = xcalloc(l->n, sizeof(*v));
 	struct tmw_strip_prefix_regex t;
 
-	(void)ret_why;
-	for (unsigned i = 0; i < l->n; i++)
-		v[i] = compile_regexp(c, str_trim(str_c(l->v[i])));
-	t.regexps = build_vec(c->b, v, l->n, sizeof(*v));
-	free(v);
-	return build_rec(c->b, &t, sizeof(t));
+	return regexps(c, "regex", &m->strip_prefix_regex->regex, &t.regexps,
+	    ret_why) < 0 ? 0 : build_rec(c->b, &t, sizeof(t));
 }
 
 static uint32_t
@@ -94,24 +123,24 @@ replace_path(struct compiler *c, const struct middleware *m, char **ret_why)
 
 static uint32_t
 regex_replace(struct compiler *c, struct str regex, struct str replacement,
-    bool permanent)
+    bool permanent, char **ret_why)
 {
 	struct tmw_regex_replace t = {
-		.regexp = compile_regexp(c, regex),
+		.regexp = regexp(c, "regex", regex, ret_why),
 		.permanent = permanent,
 		.replacement = build_str(c->b, replacement),
 	};
 
-	return build_rec(c->b, &t, sizeof(t));
+	return t.regexp == TNONE ? 0 : build_rec(c->b, &t, sizeof(t));
 }
 
 static uint32_t
 replace_path_regex(struct compiler *c, const struct middleware *m,
     char **ret_why)
 {
-	(void)ret_why;
 	return regex_replace(c, str_trim(str_c(m->replace_path_regex->regex)),
-	    str_trim(str_c(m->replace_path_regex->replacement)), false);
+	    str_trim(str_c(m->replace_path_regex->replacement)), false,
+	    ret_why);
 }
 
 static uint32_t
@@ -121,7 +150,7 @@ redirect_regex(struct compiler *c, const struct middleware *m, char **ret_why)
 		return fail(c, ret_why, "regex is missing", NULL);
 	return regex_replace(c, str_c(m->redirect_regex->regex),
 	    str_c(m->redirect_regex->replacement),
-	    m->redirect_regex->permanent);
+	    m->redirect_regex->permanent, ret_why);
 }
 
 static uint32_t
@@ -169,17 +198,14 @@ any_secure(const struct mw_headers *h)
 	    str_c(h->feature_policy).n != 0 || str_c(h->ssl_host).n != 0;
 }
 
-static void
+static int
 headers_cors(struct compiler *c, const struct mw_headers *h,
-    struct tmw_headers *t)
+    struct tmw_headers *t, char **ret_why)
 {
-	const struct strlist *l = &h->allow_origin_list_regex;
-	uint32_t *v = xcalloc(l->n, sizeof(*v));
-
-	for (unsigned i = 0; i < l->n; i++)
-		v[i] = compile_regexp(c, str_c(l->v[i]));
-	t->allow_origin_regexps = build_vec(c->b, v, l->n, sizeof(*v));
-	free(v);
+	if (regexps(c, "accessControlAllowOriginListRegex",
+	    &h->allow_origin_list_regex, &t->allow_origin_regexps,
+	    ret_why) < 0)
+		return -EINVAL;
 	t->cors = any_cors(h);
 	t->allow_credentials = h->allow_credentials;
 	t->max_age_set = h->max_age_set;
@@ -189,6 +215,7 @@ headers_cors(struct compiler *c, const struct mw_headers *h,
 	t->allow_methods = compile_strings(c, &h->allow_methods);
 	t->allow_origins = compile_strings(c, &h->allow_origin_list);
 	t->expose_headers = compile_strings(c, &h->expose_headers);
+	return 0;
 }
 
 static uint32_t
@@ -222,7 +249,8 @@ headers(struct compiler *c, const struct middleware *m, char **ret_why)
 		.permissions_policy = build_cstr(c->b, h->permissions_policy),
 	};
 
-	headers_cors(c, h, &t);
+	if (headers_cors(c, h, &t, ret_why) < 0)
+		return 0;
 	/* Errata A16: a block that says nothing is a mistake. */
 	if (!t.cors && !t.secure && t.request.n == 0 && t.response.n == 0)
 		return fail(c, ret_why, "headers: no field says anything",
@@ -240,8 +268,18 @@ source(struct compiler *c, const struct ip_strategy *s, struct tsource *ret,
 
 	if (s == NULL)
 		return 0;
-	ret->depth = s->depth > 0 ? (uint32_t)s->depth : 0;
-	ret->ipv6_subnet = s->ipv6_subnet > 0 ? (uint32_t)s->ipv6_subnet : 0;
+	if (s->depth < 0 || s->depth > 1000) {
+		(void)fail(c, ret_why, "ipStrategy.depth must be from 0 to "
+		    "1000", NULL);
+		return -EINVAL;
+	}
+	if (s->ipv6_subnet < 0 || s->ipv6_subnet > 128) {
+		(void)fail(c, ret_why, "ipStrategy.ipv6Subnet must be from 1 "
+		    "to 128", NULL);
+		return -EINVAL;
+	}
+	ret->depth = (uint32_t)s->depth;
+	ret->ipv6_subnet = (uint32_t)s->ipv6_subnet;
 	if (compile_cidrs(c, &s->excluded_ips, &ret->excluded, &bad) == 0)
 		return 0;
 	(void)fail(c, ret_why, "excludedIPs: not an address or range", bad);
@@ -256,6 +294,12 @@ criterion(struct compiler *c, const struct source_criterion *s,
 	ret->header = build_cstr(c->b, "");
 	if (s == NULL)
 		return 0;
+	if ((s->ip_strategy != NULL) + s->request_host +
+	    (str_c(s->request_header_name).n != 0) > 1) {
+		(void)fail(c, ret_why, "sourceCriterion takes one of "
+		    "ipStrategy, requestHeaderName and requestHost", NULL);
+		return -EINVAL;
+	}
 	if (s->request_host) {
 		ret->kind = TSOURCE_HOST;
 		return 0;
@@ -280,6 +324,9 @@ ip_allow_list(struct compiler *c, const struct middleware *m, char **ret_why)
 	};
 	const char *bad;
 
+	if (t.reject_status < 200 || t.reject_status > 599)
+		return fail(c, ret_why, "rejectStatusCode must be from 200 to "
+		    "599", NULL);
 	if (criterion(c, NULL, &t.source, ret_why) < 0 ||
 	    source(c, l->ip_strategy, &t.source, ret_why) < 0)
 		return 0;
@@ -301,6 +348,10 @@ rate_limit(struct compiler *c, const struct middleware *m, char **ret_why)
 		.burst = l->burst > 1 ? l->burst : 1,
 	};
 
+	if (l->average < 0)
+		return fail(c, ret_why, "average cannot be negative", NULL);
+	if (l->period < 0)
+		return fail(c, ret_why, "period cannot be negative", NULL);
 	if (criterion(c, l->source_criterion, &t.source, ret_why) < 0)
 		return 0;
 	return build_rec(c->b, &t, sizeof(t));
@@ -377,6 +428,23 @@ users_file(struct compiler *c, const char *path, struct users *u,
 	return bad;
 }
 
+/* Traefik takes them too, and nobody can log in. */
+static void
+warn_unknown_hashes(struct compiler *c, const struct middleware *m,
+    const struct users *u)
+{
+	struct basic_user parsed;
+
+	for (unsigned i = 0; i < u->n; i++)
+		if (basic_parse_user(str_c(world_printf(c->w, "%s:%s",
+		    u->v[i].name, u->v[i].value)), &parsed) < 0)
+			diag_add(c->diags, DIAG_WARNING, m->o.place,
+			    world_printf(c->w, "middleware %s", m->o.name),
+			    "the password of user \"%s\" is not hashed in a "
+			    "way that is known (bcrypt, apr1, MD5, SHA): it "
+			    "is always wrong", u->v[i].name);
+}
+
 static uint32_t
 basic_auth(struct compiler *c, const struct middleware *m, char **ret_why)
 {
@@ -404,6 +472,7 @@ basic_auth(struct compiler *c, const struct middleware *m, char **ret_why)
 		}
 	if (u.n == 0)
 		return fail(c, ret_why, "no user is given", NULL);
+	warn_unknown_hashes(c, m, &u);
 	qsort(u.v, u.n, sizeof(*u.v), user_cmp);
 	v = xcalloc(u.n, sizeof(*v));
 	for (unsigned i = 0; i < u.n; i++)
@@ -467,9 +536,10 @@ forward_auth(struct compiler *c, const struct middleware *m, char **ret_why)
 	    m->o.name, &why);
 	if (t.server == TNONE)
 		return fail(c, ret_why, why, a->address);
-	if (str_c(a->auth_response_headers_regex).n != 0)
-		t.response_headers_regexp = compile_regexp(c,
-		    str_c(a->auth_response_headers_regex));
+	if (str_c(a->auth_response_headers_regex).n != 0 &&
+	    (t.response_headers_regexp = regexp(c, "authResponseHeadersRegex",
+	    str_c(a->auth_response_headers_regex), ret_why)) == TNONE)
+		return 0;
 	return build_rec(c->b, &t, sizeof(t));
 }
 

@@ -296,6 +296,9 @@ internal_service(struct compiler *c, const char *name)
 		t.name = build_cstr(c->b, name);
 		t.servers = build_vec(c->b, NULL, 0, 1);
 		t.transport = compile_transport(c, NULL)->index;
+		t.not_ready = c->w->not_ready;
+		t.ping_status = c->w->config->ping != NULL ? (uint32_t)
+		    c->w->config->ping->terminating_status : 503;
 		res->index = build_add(c->b, BUILD_SERVICES, &t);
 		(void)names_add(&c->internal_names, str_c(name), res->index);
 		return res;

@@ -124,7 +124,7 @@ struct master {
 	struct listeners listeners;
 	struct worker_slot *slots;
 	unsigned nworkers;
-	unsigned max_conns, max_per_address;
+	unsigned max_conns, max_per_address, max_fibers;
 	uint32_t io;			/* as enum ring_backend: 0 auto, 1 uring, 2 epoll */
 	uid_t worker_uid;
 	gid_t worker_gid;
@@ -219,6 +219,8 @@ int	reload_first(struct master *m);
 
 /* Watches the provider's files of the source in use. */
 void	watch_sources(struct master *m);
+/* Every second: watches a folder that was not there before. */
+void	watch_tick(struct master *m);
 void	watch_fini(struct master *m);
 
 /* ---- logs.c --------------------------------------------------------------------------------- */

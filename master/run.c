@@ -243,8 +243,10 @@ on_tick(struct timer_at *t)
 	struct master *m = t->arg;
 
 	loop_at(m->loop, t, clock_mono() + NSEC_SEC);
-	if (m->phase <= PHASE_RUNNING)
+	if (m->phase <= PHASE_RUNNING) {
 		supervise_tick(m);
+		watch_tick(m);
+	}
 	logs_tick(m);
 }
 

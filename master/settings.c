@@ -19,6 +19,7 @@
 
 #define CONNECTIONS	65536	/* of one worker */
 #define PER_ADDRESS	1024	/* security 0.4 */
+#define FIBERS		4096	/* requests that one worker serves at once */
 
 unsigned
 settings_cpus(void)
@@ -116,6 +117,7 @@ settings_apply(struct master *m, char *err, size_t err_size)
 	m->max_conns = bounded(a->limits.connections, CONNECTIONS, 1u << 20);
 	m->max_per_address = bounded(a->limits.per_address, PER_ADDRESS,
 	    1u << 20);
+	m->max_fibers = bounded(a->limits.fibers, FIBERS, 1u << 16);
 	return settings_user(m, a->user, err, err_size);
 }
 

@@ -138,6 +138,7 @@ struct world *
 source_world(const struct source *s, struct diags *diags)
 {
 	struct world_part parts[2];
+	struct world *w;
 	unsigned n = 0;
 
 	parts[n++] = (struct world_part){ &s->config->dynamic,
@@ -145,5 +146,7 @@ source_world(const struct source *s, struct diags *diags)
 	if (s->provided != NULL)
 		parts[n++] = (struct world_part){ &s->provided->dynamic,
 		    "file" };
-	return world_make(s->config, parts, n, diags);
+	w = world_make(s->config, parts, n, diags);
+	w->not_ready = s->config->file != NULL && s->provided == NULL;
+	return w;
 }

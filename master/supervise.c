@@ -225,6 +225,7 @@ send_everything(struct worker_slot *s)
 		.id = s->id, .workers = m->nworkers, .io = m->io,
 		.max_conns = m->max_conns,
 		.max_per_address = m->max_per_address,
+		.max_fibers = m->max_fibers,
 		.log_level = log_level(),
 		.log_format = m->log_format,
 	};

@@ -67,11 +67,21 @@ concerns(const struct watcher *w, const struct inotify_event *e)
 }
 
 static void
+close_inotify(struct watcher *w)
+{
+	int fd = w->watch.fd;
+
+	loop_remove(w->m->loop, &w->watch);
+	if (fd >= 0)
+		(void)close(fd);
+}
+
+static void
 ready(struct watch *watch, uint32_t events)
 {
 	_Alignas(struct inotify_event) char piece[2048];
 	struct watcher *w = watch->arg;
-	bool relevant = false;
+	bool relevant = false, gone = false;
 	ssize_t n;
 
 	(void)events;
@@ -81,24 +91,22 @@ ready(struct watch *watch, uint32_t events)
 			    (const void *)(piece + at);
 
 			relevant |= concerns(w, e);
+			gone |= (e->mask & IN_IGNORED) != 0;
 			at += (ssize_t)(sizeof(*e) + e->len);
 		}
 	if (relevant)
 		schedule(w);
+	if (gone)		/* the folder: watch_tick() looks for it */
+		close_inotify(w);
 }
 
 static void
 watcher_free(struct watcher *w)
 {
-	int fd;
-
 	if (w == NULL)
 		return;
-	fd = w->watch.fd;
 	loop_at(w->m->loop, &w->timer, NSEC_NEVER);
-	loop_remove(w->m->loop, &w->watch);
-	if (fd >= 0)
-		(void)close(fd);
+	close_inotify(w);
 	free(w->dir);
 	free(w->name);
 	free(w);
@@ -158,8 +166,17 @@ watch_sources(struct master *m)
 	split(fp, &w->dir, &w->name);
 	m->watcher = w;
 	if ((r = open_inotify(w)) < 0)
-		log_error("\"%s\" cannot be watched: %s; use akkod reload",
-		    w->dir, strerror(-r));
+		log_error("\"%s\" cannot be watched: %s; it is looked for "
+		    "every second", w->dir, strerror(-r));
+}
+
+void
+watch_tick(struct master *m)
+{
+	struct watcher *w = m->watcher;
+
+	if (w != NULL && w->watch.fd < 0 && open_inotify(w) == 0)
+		schedule(w);
 }
 
 void

@@ -51,6 +51,7 @@ struct world {
 	unsigned ncertificates;
 	const struct cert_files *default_certificate;	/* NULL: none given */
 	const struct config *config;
+	bool not_ready;		/* a provider has given nothing yet (errata A2) */
 	/* Indexes in the arrays above by qualified name. */
 	struct names ep_names, router_names, service_names, mw_names,
 	    transport_names, options_names;

@@ -40,7 +40,7 @@ enum msg_type {
 struct msg_hello {
 	uint32_t id, workers;
 	uint32_t io;			/* enum ring_backend as configured */
-	uint32_t max_conns, max_per_address;
+	uint32_t max_conns, max_per_address, max_fibers;
 	uint32_t log_level, log_format;
 	char hostname[65];
 	char reserved[3];

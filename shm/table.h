@@ -25,7 +25,7 @@
 #include "str.h"
 
 #define TABLE_MAGIC	UINT64_C(0x0a656c6261746b61)	/* "aktable\n" */
-#define TABLE_ABI	1
+#define TABLE_ABI	2
 #define TNONE		UINT32_MAX
 
 struct tstr { uint32_t off, n; };	/* bytes, not NUL-terminated */
@@ -230,12 +230,14 @@ struct tservice {
 	struct tstr name;		/* qualified */
 	uint16_t kind;			/* enum tservice_kind */
 	uint8_t pass_host_header;
-	uint8_t reserved;
+	uint8_t not_ready;		/* ping: no provider has loaded yet */
 	uint32_t transport;		/* index in transports */
 	int64_t flush_interval_ns;	/* responseForwarding; negative: after each write */
 	struct tvec servers;		/* uint32_t: index in servers, only those of weight > 0 */
 	uint32_t live_slot;		/* balancer state in the live state; TNONE */
 	uint32_t metrics_slot;
+	uint32_t ping_status;		/* ping: while the worker stops */
+	uint32_t reserved;
 };
 
 enum tscheme { TSCHEME_HTTP, TSCHEME_HTTPS, TSCHEME_H2C };

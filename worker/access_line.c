@@ -110,7 +110,7 @@ static void
 put_path(const struct exchange *x, const struct taccess_log *a, struct buf *out)
 {
 	buf_puts(out, x->facts.path.n != 0 ? x->facts.path : x->req.path);
-	if (x->req.has_query && a->query_mode != TLOG_DROP)
+	if (x->req.has_query && a->query_mode == TLOG_KEEP)
 		buf_printf(out, "?%.*s", STR_ARG(x->req.query));
 }
 

@@ -120,6 +120,19 @@ on_idle(struct timer *t)
 		conn_free(c);
 }
 
+nsec_t
+conn_read_limit(const struct conn *c, nsec_t limit)
+{
+	const struct generation *g = c->w->gen;
+	const struct tentry_point *ep;
+
+	if (g == NULL || c->l->ep == TNONE)
+		return limit;
+	ep = table_entry_point(&g->table, c->l->ep);
+	return ep->read_timeout_set && ep->read_timeout_ns > 0 &&
+	    ep->read_timeout_ns < limit ? ep->read_timeout_ns : limit;
+}
+
 static nsec_t
 idle_timeout(const struct conn *c)
 {
@@ -127,7 +140,7 @@ idle_timeout(const struct conn *c)
 	nsec_t t;
 
 	if (!c->had_request)
-		return c->w->limits.first_byte_ns;
+		return conn_read_limit(c, c->w->limits.first_byte_ns);
 	if (g == NULL || c->l->ep == TNONE)
 		return NSEC_SEC;
 	t = table_entry_point(&g->table, c->l->ep)->idle_timeout_ns;
@@ -234,7 +247,8 @@ conn_accepted(void *arg, int fd)
 	live_bump(w->mine->connections, 1);
 	/* Bytes are usually there already: the first receive tries at once. */
 	c->state = CONN_PARKED;
-	timer_set(w->ring, &c->timer, c->accepted + w->limits.first_byte_ns);
+	timer_set(w->ring, &c->timer, c->accepted +
+	    conn_read_limit(c, w->limits.first_byte_ns));
 	sock_recv_start(s, false);
 }
 

@@ -54,6 +54,9 @@ void	conn_close_parked(struct worker *w);
 /* Tells idle connections that the worker drains (they close soon). */
 void	conn_drain(struct worker *w);
 
+/* The lesser of a limit and the readTimeout that the entry point sets. */
+nsec_t	conn_read_limit(const struct conn *c, nsec_t limit);
+
 static inline bool
 conn_is_tls(const struct conn *c)
 {

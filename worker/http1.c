@@ -74,7 +74,8 @@ read_head(struct fiber *f, struct conn *c, const struct h1_limits *lim,
 	struct h1_scan scan = { 0 };
 	int r;
 
-	fiber_deadline(f, ring_now(c->w->ring) + c->w->limits.head_ns);
+	fiber_deadline(f, ring_now(c->w->ring) +
+	    conn_read_limit(c, c->w->limits.head_ns));
 	for (;;) {
 		const struct iobuf *b = c->st.in;
 

@@ -17,15 +17,27 @@ send_continue(struct fiber *f, struct exchange *x, struct http1_body *b)
 	return x->head_sent ? 0 : stream_send(f, &x->c->st, &iov, 1);
 }
 
+/*
+ * Until when the next bytes must come: an explicit readTimeout is for the whole
+ * request, as Traefik's; unset, the body has only to go on.
+ */
+static nsec_t
+read_deadline(const struct exchange *x)
+{
+	const struct tentry_point *ep = x->ep;
+
+	if (!ep->read_timeout_set)
+		return ring_now(x->c->w->ring) + x->c->w->limits.body_gap_ns;
+	return ep->read_timeout_ns > 0 ? clock_add(x->facts.start,
+	    ep->read_timeout_ns) : NSEC_NEVER;
+}
+
 /* Waits for bytes of the client. 1, 0 at its end, -EINTR for the watched. */
 static int
 wait_bytes(struct fiber *f, struct exchange *x, struct stream *watch)
 {
 	struct stream *st = &x->c->st;
-	struct worker *w = x->c->w;
-	nsec_t before = fiber_deadline(f, ring_now(w->ring) +
-	    (x->ep->read_timeout_set && x->ep->read_timeout_ns > 0 ?
-	    x->ep->read_timeout_ns : w->limits.body_gap_ns));
+	nsec_t before = fiber_deadline(f, read_deadline(x));
 	int r = 0;
 
 	if (watch != NULL) {

@@ -11,12 +11,23 @@
 #include <assert.h>
 #include <errno.h>
 
+/* The client must take bytes now and then, and all before writeTimeout. */
+static nsec_t
+write_deadline(const struct exchange *x)
+{
+	nsec_t gap = ring_now(x->c->w->ring) + x->c->w->limits.write_gap_ns;
+	nsec_t all;
+
+	if (x->ep == NULL || x->ep->write_timeout_ns <= 0)
+		return gap;
+	all = clock_add(x->facts.start, x->ep->write_timeout_ns);
+	return all < gap ? all : gap;
+}
+
 static int
 send_iov(struct fiber *f, struct exchange *x, struct iovec *iov, unsigned n)
 {
-	struct worker *w = x->c->w;
-	nsec_t before = fiber_deadline(f, ring_now(w->ring) +
-	    w->limits.write_gap_ns);
+	nsec_t before = fiber_deadline(f, write_deadline(x));
 	int r = stream_send(f, &x->c->st, iov, n);
 
 	fiber_deadline(f, before);

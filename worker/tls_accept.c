@@ -137,12 +137,14 @@ tls_accept(struct fiber *f, struct conn *c)
 	int r;
 
 	c->tls_tried = true;
-	fiber_deadline(f, c->accepted + w->limits.first_byte_ns);
+	fiber_deadline(f, c->accepted +
+	    conn_read_limit(c, w->limits.first_byte_ns));
 	if (iobuf_len(c->st.in) == 0 &&
 	    (r = stream_fill(f, &c->st, IOBUF_SMALL)) <= 0)
 		return r < 0 ? r : -ECONNRESET;
 	if (!is_tls(c) || w->gen == NULL || c->l->ep == TNONE)
 		return 0;	/* the parser refuses what is not HTTP */
-	fiber_deadline(f, ring_now(w->ring) + w->limits.tls_handshake_ns);
+	fiber_deadline(f, ring_now(w->ring) +
+	    conn_read_limit(c, w->limits.tls_handshake_ns));
 	return handshake(f, c);
 }

@@ -299,6 +299,8 @@ worker_init(struct worker *w, const struct msg_hello *h)
 	w->limits.max_conns = h->max_conns != 0 ? h->max_conns : 16384;
 	w->limits.max_per_address = h->max_per_address != 0 ?
 	    h->max_per_address : 1024;
+	if (h->max_fibers != 0)
+		w->limits.max_fibers = h->max_fibers;
 	snprintf(w->hostname, sizeof(w->hostname), "%s", h->hostname);
 	if ((r = live_attach(INHERIT_LIVE, &w->live)) < 0)
 		return r;

@@ -55,6 +55,19 @@ balance(struct fiber *f, struct exchange *x, const struct tservice *sv)
 	return proxy_serve(f, x, sv, server);
 }
 
+/* For load balancers in front: who may send requests here. */
+static int
+ping(struct fiber *f, struct exchange *x, const struct tservice *sv)
+{
+	if (x->w->draining)
+		return respond_text(f, x, sv->ping_status,
+		    REASON_INTERNAL_SERVICE, status_text(sv->ping_status));
+	if (sv->not_ready)
+		return respond_text(f, x, 503, REASON_NOT_READY,
+		    status_text(503));
+	return respond_text(f, x, 200, REASON_INTERNAL_SERVICE, STR("OK"));
+}
+
 int
 service_serve(struct fiber *f, struct exchange *x, const struct tservice *sv)
 {
@@ -63,9 +76,7 @@ service_serve(struct fiber *f, struct exchange *x, const struct tservice *sv)
 	case TSERVICE_LOAD_BALANCER:
 		return balance(f, x, sv);
 	case TSERVICE_PING:
-		return respond_text(f, x, x->w->draining ? 503 : 200,
-		    REASON_INTERNAL_SERVICE, x->w->draining ?
-		    status_text(503) : STR("OK"));
+		return ping(f, x, sv);
 	case TSERVICE_DEMO:
 		return demo_serve(f, x);
 	case TSERVICE_DEMO_LOGIN:
