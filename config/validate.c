@@ -44,6 +44,7 @@ address_problem(const char *address)
 {
 	struct str s = str_c(address), proto;
 	ptrdiff_t slash = str_chr(s, '/'), colon;
+	struct addr host;
 	uint64_t port;
 
 	if (slash >= 0) {
@@ -56,8 +57,15 @@ address_problem(const char *address)
 	}
 	if ((colon = str_rchr(s, ':')) < 0)
 		return "a port is missing (\":8000\")";
-	if (str_u64(str_from(s, (size_t)colon + 1), &port) < 0 || port > 65535)
-		return "the port is not a number from 0 to 65535";
+	if (str_u64(str_from(s, (size_t)colon + 1), &port) < 0 || port == 0 ||
+	    port > 65535)
+		return "the port must be a number from 1 to 65535";
+	s = str_head(s, (size_t)colon);
+	if (s.n > 2 && s.p[0] == '[' && s.p[s.n - 1] == ']')
+		s = str_n(s.p + 1, s.n - 2);
+	if (s.n != 0 && !str_caseeq(s, STR("localhost")) &&
+	    addr_parse(s, &host) < 0)
+		return "the host must be an IP address or localhost";
 	return NULL;
 }
 

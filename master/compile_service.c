@@ -250,6 +250,10 @@ compile_server(struct compiler *c, struct str url, uint32_t transport,
 
 	if (server_url_parse(url, &u, ret_why) < 0)
 		return TNONE;
+	if (u.h2c) {
+		*ret_why = "h2c is not supported yet: write http://";
+		return TNONE;
+	}
 	n = resolve(c, u.host, addrs);
 	t = (struct tserver){
 		.url = build_str(c->b, url),

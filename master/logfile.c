@@ -260,6 +260,12 @@ rotate(struct logfile *f)
 		return;
 	}
 	f->old_path = to;
+	if (f->keep_plain) {
+		free(f->old_path);
+		f->old_path = NULL;
+		prune(f);
+		return;
+	}
 	f->timer.fire = pack_slice;
 	f->timer.arg = f;
 	loop_at(f->loop, &f->timer, clock_mono() + PACK_DELAY);
@@ -276,7 +282,7 @@ logfile_check(struct logfile *f)
 	    !S_ISREG(st.st_mode) || (uint64_t)st.st_size < f->max_bytes)
 		return false;
 	rotate(f);
-	return f->old_path != NULL;
+	return f->fd != fd || f->old_path != NULL;
 }
 
 void

@@ -24,6 +24,7 @@ struct logfile {
 	uint64_t max_bytes;	/* 0: never rotated */
 	int64_t max_age_ns;	/* of rotated files, 0: kept */
 	unsigned max_backups;	/* 0: kept */
+	bool keep_plain;	/* rotated files are not packed */
 	/* Packing. */
 	struct loop *loop;
 	struct timer_at timer;

@@ -52,6 +52,7 @@ logs_open(struct master *m, char *err, size_t err_size)
 	m->log.max_age_ns = l->max_age > 0 ? l->max_age * DAY : 0;
 	m->log.max_backups = l->max_backups > 0 ?
 	    (unsigned)l->max_backups : 0;
+	m->log.keep_plain = !l->compress;
 	m->log_format = format_of(l->format);
 	log_open(m->log.fd, level_of(l->level), m->log_format);
 	m->has_access_log = a != NULL;
