@@ -7,6 +7,7 @@ libbase_a_SOURCES = \
 	base/arena.c base/arena.h \
 	base/buf.c base/buf.h \
 	base/clock.c base/clock.h \
+	base/dir.c base/dir.h \
 	base/hash.c base/hash.h \
 	base/log.c base/log.h \
 	base/regexp.c base/regexp.h \

@@ -15,7 +15,8 @@
 
 enum {
 	OPT_CONFIG = 1, OPT_RUNTIME = 2, OPT_STATE = 4, OPT_JSON = 8,
-	OPT_NOW = 16, OPT_PEM = 32
+	OPT_NOW = 16, OPT_PEM = 32,
+	OPT_COMMON = OPT_CONFIG | OPT_RUNTIME | OPT_STATE,
 };
 
 static const struct option_row {
@@ -52,20 +53,20 @@ static const struct command {
 	bool topic;		/* takes one word */
 	const char *help;
 } commands[] = {
-	{ "run", cli_run, OPT_CONFIG | OPT_RUNTIME | OPT_STATE, false,
+	{ "run", cli_run, OPT_COMMON, false,
 	    "run in the foreground" },
-	{ "start", cli_start, OPT_CONFIG | OPT_RUNTIME | OPT_STATE, false,
+	{ "start", cli_start, OPT_COMMON, false,
 	    "start in the background; returns when every worker serves" },
-	{ "stop", cli_stop, OPT_CONFIG | OPT_RUNTIME | OPT_NOW, false,
+	{ "stop", cli_stop, OPT_COMMON | OPT_NOW, false,
 	    "let requests in flight end, then stop; returns when it has" },
-	{ "reload", cli_reload, OPT_CONFIG | OPT_RUNTIME, false,
+	{ "reload", cli_reload, OPT_COMMON, false,
 	    "read the configuration again; returns when every worker serves "
 	    "it" },
-	{ "status", cli_status, OPT_CONFIG | OPT_RUNTIME | OPT_JSON, false,
+	{ "status", cli_status, OPT_COMMON | OPT_JSON, false,
 	    "show workers, entry points, configuration" },
-	{ "check", cli_check, OPT_CONFIG, false,
+	{ "check", cli_check, OPT_COMMON, false,
 	    "report everything wrong with a configuration" },
-	{ "ca", cli_ca, OPT_CONFIG | OPT_STATE | OPT_PEM, false,
+	{ "ca", cli_ca, OPT_COMMON | OPT_PEM, false,
 	    "show the local CA and how to trust it" },
 	{ "version", version, 0, false, "show the version" },
 	{ "help", help, 0, true, "explain a command" },

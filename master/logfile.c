@@ -3,6 +3,7 @@
 #include "logfile.h"
 
 #include "alloc.h"
+#include "dir.h"
 #include "log.h"
 #include "str.h"
 
@@ -21,21 +22,6 @@
 #define PACK_DELAY	(2 * NSEC_SEC)	/* workers take the new descriptor */
 #define PACK_STEP	(2 * NSEC_MSEC)	/* between slices */
 #define PACK_BYTES	(128 * 1024)	/* per slice: a few milliseconds */
-
-/* Every folder above the file, 0755. */
-static void
-make_parents(const char *path)
-{
-	char *copy = xstrdup(path);
-
-	for (char *p = copy + 1; *p != '\0'; p++)
-		if (*p == '/') {
-			*p = '\0';
-			(void)mkdir(copy, 0755);	/* open() tells */
-			*p = '/';
-		}
-	free(copy);
-}
 
 /*
  * Standard output as a description of our own, so that non-blocking mode does
@@ -64,7 +50,7 @@ open_path(const char *path)
 	mode_t old;
 	int fd;
 
-	make_parents(path);
+	dir_make_above(path);
 	old = umask(0002);
 	fd = open(path, O_WRONLY | O_APPEND | O_CREAT | O_NONBLOCK | O_NOCTTY |
 	    O_CLOEXEC, 0664);

@@ -19,7 +19,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #define ACK_TIME	(15 * NSEC_SEC)
@@ -74,7 +73,6 @@ snapshot_fire(struct timer_at *t)
 	size_t n;
 	int r;
 
-	(void)mkdir(m->state_dir, 0755);
 	if (m->now.table_fd < 0 || memfd_map(m->now.table_fd, &p, &n) < 0)
 		return;
 	r = snapshot_write(m->state_dir, p, n);

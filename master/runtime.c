@@ -3,6 +3,7 @@
 #include "runtime.h"
 
 #include "alloc.h"
+#include "dir.h"
 #include "str.h"
 
 #include <errno.h>
@@ -19,19 +20,8 @@
 static int
 make_dir(const char *dir, char *err, size_t err_size)
 {
-	char *copy = xstrdup(dir);
-	mode_t old = umask(0022);
-	int r;
+	int r = dir_make(dir);
 
-	for (char *p = copy + 1; *p != '\0'; p++)
-		if (*p == '/') {
-			*p = '\0';
-			(void)mkdir(copy, 0755);
-			*p = '/';
-		}
-	r = mkdir(copy, 0755) == 0 || errno == EEXIST ? 0 : -errno;
-	(void)umask(old);
-	free(copy);
 	if (r == 0 && access(dir, W_OK | X_OK) < 0)
 		r = -errno;
 	if (r < 0)

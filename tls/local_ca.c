@@ -6,6 +6,8 @@
  */
 #include "local_ca.h"
 
+#include "dir.h"
+
 #include <errno.h>
 #include <fcntl.h>
 #include <openssl/bn.h>
@@ -270,6 +272,8 @@ local_ca_open(const char *dir, int64_t now, struct local_ca **ret,
 	why[0] = '\0';
 	if (ca == NULL)
 		return -ENOMEM;
+	if (dir != NULL)
+		(void)dir_make(dir);	/* writing tells */
 	err = read_or_make(ca, dir, now);
 	if (!describe(ca)) {
 		local_ca_close(ca);

@@ -208,6 +208,7 @@ http1_serve(struct fiber *f, struct conn *c)
 	if (r == 0)
 		r = http1_sink_finish(f, x, &sink);
 	http1_sink_fini(&sink, x);
+	http1_body_fini(&body, x);
 	access_log_write(x);
 	if (r == 0 && x->close)
 		r = 1;

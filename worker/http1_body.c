@@ -133,18 +133,21 @@ static void
 skip_body(struct exchange *x, struct source *src)
 {
 	struct http1_body *b = (struct http1_body *)src;
-	struct stream *st = &x->c->st;
-	size_t have;
+	size_t have = iobuf_len(x->c->st.in) - b->given;
 
-	stream_consume(st, b->given);
-	b->given = 0;
-	have = iobuf_len(st->in);
 	if (b->owes_continue || x->req.framing != FRAMING_LENGTH ||
 	    b->left > have)
 		return;
-	stream_consume(st, (size_t)b->left);
+	b->given += (size_t)b->left;
 	b->left = 0;
 	src->done = true;
+}
+
+void
+http1_body_fini(struct http1_body *b, struct exchange *x)
+{
+	stream_consume(&x->c->st, b->given);
+	b->given = 0;
 }
 
 void

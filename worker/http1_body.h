@@ -16,5 +16,7 @@ struct http1_body {
 
 /* Sets x->body. */
 void	http1_body_init(struct http1_body *b, struct exchange *x);
+/* Gives back what was handed out last; nobody may be sending it any more. */
+void	http1_body_fini(struct http1_body *b, struct exchange *x);
 
 #endif

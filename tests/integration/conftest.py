@@ -1,0 +1,74 @@
+# SPDX-License-Identifier: BSD-2-Clause
+"""Fixtures of every integration test; each test runs on both I/O backends."""
+import os
+
+import pytest
+
+from harness.akkod import Akkod
+from harness.pki import Authority
+from harness.upstream import Upstream, echo
+
+BACKENDS = os.environ.get("AKKOD_TEST_IO", "uring,epoll").split(",")
+
+
+@pytest.fixture(params=BACKENDS)
+def io(request):
+    """The backend under test: uring or epoll."""
+    return request.param
+
+
+@pytest.fixture
+def akkod(io, tmp_path):
+    """akkod(config, **options) starts one; all are stopped and checked."""
+    running = []
+
+    def start(config, **options):
+        a = Akkod(tmp_path / f"akkod{len(running)}", io, config, **options)
+        running.append(a)
+        return a
+
+    yield start
+    for a in running:
+        if a.process.poll() is None:
+            a.process.terminate()
+    for a in running:
+        a.close()
+
+
+@pytest.fixture
+def upstream():
+    """upstream(serve, ...) starts a recording server; see harness.upstream."""
+    running = []
+
+    def start(serve=echo, **options):
+        u = Upstream(serve, **options)
+        running.append(u)
+        return u
+
+    yield start
+    for u in running:
+        u.close()
+
+
+@pytest.fixture
+def proxy(akkod, upstream):
+    """One akkod that passes everything on to one recording upstream."""
+    u = upstream()
+    a = akkod(ONE_SERVICE, values={"upstream": u.port})
+    a.upstream = u
+    return a
+
+
+ONE_SERVICE = """
+http:
+  routers:
+    all: {rule: "PathPrefix(`/`)", service: app}
+  services:
+    app: {loadBalancer: {servers: [{url: "http://127.0.0.1:@upstream@"}]}}
+"""
+
+
+@pytest.fixture(scope="session")
+def authority(tmp_path_factory):
+    """A certificate authority for the whole run."""
+    return Authority(tmp_path_factory.mktemp("pki"))
