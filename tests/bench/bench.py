@@ -1,0 +1,183 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: BSD-2-Clause
+"""Measures akkod against Debian's nginx and HAProxy; see README.md here.
+
+What is compared is CPU time per request of all of a proxy's processes, at the
+same fixed rate of requests, in rounds: in each round every proxy does the same
+work once, in an order that changes, and only ratios within a round count.
+"""
+import argparse
+import json
+import pathlib
+import random
+import shutil
+import statistics
+import subprocess
+import sys
+import tempfile
+
+import checks
+from proxies import (Akkod, HAProxy, LOAD_CPU, Nginx, Origin,
+                     make_certificate, pin)
+
+# name: (load's arguments, what the issue asks of io_uring and epoll)
+WORK = {
+    "h1-200": ("-h bench.test -p /200 -r 8000", 0.80, 0.95),
+    "h1-10k": ("-h bench.test -p /10240 -r 4000", 0.85, 0.95),
+    "tls-200": ("-h bench.test -p /200 -r 6000 -T", 0.85, 0.95),
+    "tls-new": ("-h bench.test -p /200 -r 400 -T -N", 0.75, 0.75),
+    "tls-resumed": ("-h bench.test -p /200 -r 400 -T -R", 0.75, 0.75),
+    "auth-200": ("-h auth.test -p /200 -r 4000", 0.85, 0.95),
+    "body-1m": ("-h bench.test -p /1048576 -r 120 -c 16", 0.50, 0.50),
+    "body-1m-tls": ("-h bench.test -p /1048576 -r 120 -c 16 -T", 0.85, 0.85),
+    "gzip-10k": (["-h", "gzip.test", "-p", "/10240", "-r", "2000", "-H",
+                  "Accept-Encoding: gzip"], 1.0, 1.0),
+}
+ROUTES = (10, 1000, 10000)
+ROUTES_MOST = 1.05      # 10,000 routes against 10
+
+
+def run_load(proxy, origin, args, seconds):
+    args = args.split() if isinstance(args, str) else args
+    port = proxy.tls if "-T" in args else proxy.plain
+    done = subprocess.run(
+        [origin.load, "-a", f"127.0.0.1:{port}", "-t", str(seconds), "-P",
+         ",".join(map(str, proxy.pids())), *args],
+        stdout=subprocess.PIPE, preexec_fn=pin(LOAD_CPU))
+    result = json.loads(done.stdout)
+    wanted = float(args[args.index("-r") + 1]) * result["seconds"]
+    result["saturated"] = result["done"] < 0.97 * wanted
+    if result["errors"]:
+        print(f"  {proxy.name}: {result['errors']} errors", file=sys.stderr)
+    return result
+
+
+def rounds(proxies, origin, work, opt):
+    """CPU us per request: a list per proxy, one figure a round."""
+    cost = {p.name: [] for p in proxies}
+    for _ in range(opt.rounds):
+        for p in random.sample(proxies, len(proxies)):
+            result = run_load(p, origin, work, opt.seconds)
+            cost[p.name].append(result["cpu_us"])
+            if opt.verbose or result["saturated"]:
+                print(f"  {p.name}: {result}", flush=True)
+    return cost
+
+
+def ratio(a, b):
+    """Round by round: median, least and most."""
+    r = sorted(x / y for x, y in zip(a, b))
+    return statistics.median(r), r[0], r[-1]
+
+
+def show(r):
+    return f"{r[0]:.2f} ({r[1]:.2f}-{r[2]:.2f})"
+
+
+def compare(opt, origin, folder):
+    peers = [Nginx("nginx", folder, origin.port),
+             HAProxy("haproxy", folder, origin.port)]
+    ours = [Akkod(f"akkod-{io}", folder, origin.port, opt.akkod, io)
+            for io in opt.io]
+    proxies = []
+    try:
+        for p in peers + ours:
+            proxies.append(p.start())
+        print("| work | " + " | ".join(p.name for p in proxies) + " | " +
+              " | ".join(f"{o.name} / better peer (wanted)" for o in ours) +
+              " |", flush=True)
+        print("|" + "---|" * (1 + len(proxies) + len(ours)))
+        for name in opt.work:
+            if name in WORK:
+                compare_one(name, proxies, ours, origin, opt)
+    finally:
+        for p in proxies:
+            p.stop()
+
+
+def compare_one(name, proxies, ours, origin, opt):
+    args, uring, epoll = WORK[name]
+    # HAProxy has no forward-auth of its own.
+    able = [p for p in proxies if name != "auth-200" or p.name != "haproxy"]
+    cost = rounds(able, origin, args, opt)
+    median = {n: statistics.median(c) for n, c in cost.items()}
+    better = min((n for n in median if not n.startswith("akkod")),
+                 key=median.get)
+    cells = [f"{median[p.name]:.1f}" if p.name in median else "-"
+             for p in proxies]
+    for o in ours:
+        wanted = uring if o.io == "uring" else epoll
+        cells.append(f"{show(ratio(cost[o.name], cost[better]))} "
+                     f"[{wanted:.2f}]")
+    print(f"| {name} | " + " | ".join(cells) + " |", flush=True)
+
+
+def compare_routes(opt, origin, folder):
+    """Requests to hosts at random among 10, 1,000 and 10,000."""
+    for io in opt.io:
+        proxies = []
+        try:
+            for n in ROUTES:
+                proxies.append(Akkod(f"routes-{n}-{io}", folder, origin.port,
+                                     opt.akkod, io, n).start())
+            cost = {p.name: [] for p in proxies}
+            for _ in range(opt.rounds):
+                for p in random.sample(proxies, len(proxies)):
+                    load = f"-h %u.routes.test -n {p.routes} -p /200 -r 8000"
+                    cost[p.name].append(run_load(
+                        p, origin, load, opt.seconds)["cpu_us"])
+            base = cost[proxies[0].name]
+            print(f"routes ({io}): " + ", ".join(
+                f"{p.routes:,}: {statistics.median(cost[p.name]):.1f} us = "
+                f"{show(ratio(cost[p.name], base))}" for p in proxies) +
+                f" [{ROUTES_MOST}]", flush=True)
+        finally:
+            for p in proxies:
+                p.stop()
+
+
+def options():
+    every = [*WORK, "routes", *checks.CHECKS]
+    p = argparse.ArgumentParser(description=__doc__)
+    p.add_argument("--akkod", default="./akkod", help="the program to measure")
+    p.add_argument("--work", action="append", metavar="NAME",
+                   help="one of " + " ".join(every) + "; may be repeated")
+    p.add_argument("--rounds", type=int)
+    p.add_argument("--seconds", type=float, help="of each sample")
+    p.add_argument("--io", action="append", choices=["uring", "epoll"])
+    p.add_argument("--quick", action="store_true",
+                   help="3 rounds of half a second: for a first look")
+    p.add_argument("--verbose", action="store_true")
+    opt = p.parse_args()
+    opt.io = opt.io or ["uring", "epoll"]
+    opt.work = opt.work or every
+    for w in opt.work:
+        if w not in every:
+            p.error(f"no work is named {w}")
+    opt.rounds = opt.rounds or (3 if opt.quick else 15)
+    opt.seconds = opt.seconds or (0.5 if opt.quick else 1.5)
+    opt.akkod = str(pathlib.Path(opt.akkod).resolve(strict=True))
+    return opt
+
+
+def main():
+    opt = options()
+    folder = pathlib.Path(tempfile.mkdtemp(prefix="bench-"))
+    folder.chmod(0o755)
+    make_certificate(folder)
+    origin = Origin(folder)
+    try:
+        if any(w in WORK for w in opt.work):
+            compare(opt, origin, folder)
+        if "routes" in opt.work:
+            compare_routes(opt, origin, folder)
+        for name, check in checks.CHECKS.items():
+            if name in opt.work:
+                check(opt, origin, folder)
+    finally:
+        origin.stop()
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,587 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Load at a fixed rate, open loop: requests become due at random moments (a
+ * Poisson process, the same one each time) whether or not earlier ones were
+ * answered, and latency counts from the moment a request was due. Meanwhile it
+ * reads the CPU time of the processes that are measured, so that requests and
+ * time are of the same interval. One line of JSON tells the result.
+ *
+ *   load -a ADDRESS:PORT -h HOST -p PATH -r RATE [-t SECONDS] [-w WARM-UP]
+ *	[-c CONNECTIONS] [-P PID,...] [-H FIELD] [-n HOSTS] [-T] [-N] [-R] [-i]
+ *
+ *   -T TLS 1.3   -N a connection for each request   -R that resumes a session
+ *   -n HOSTS     HOST is "%u.name": a number below HOSTS is put in its place
+ *   -i           one request on each connection, then they stay open and idle
+ *		  until standard input ends
+ */
+#include <arpa/inet.h>
+#include <ctype.h>
+#include <dirent.h>
+#include <errno.h>
+#include <math.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <openssl/ssl.h>
+#include <signal.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/prctl.h>
+#include <sys/socket.h>
+#include <time.h>
+#include <unistd.h>
+
+#define SEC		1000000000LL
+#define SAMPLES		2000000
+#define IN_BYTES	(256 * 1024)
+
+enum state { IDLE, CONNECTING, SHAKING, WAITING };
+
+struct conn {
+	int fd;				/* -1: not open */
+	SSL *ssl;
+	enum state state;
+	int64_t due;
+	bool head_done, chunked;
+	int64_t left;			/* of the body, when not chunked */
+	size_t have;			/* bytes of the head */
+	char head[4096];
+	char tail[7];			/* the last bytes of a chunked body */
+	struct conn *next;		/* of the idle ones */
+};
+
+static struct {
+	const char *host, *path, *field;
+	char *pids;
+	struct sockaddr_in sa;
+	double rate, seconds, warm;
+	unsigned conns, hosts;
+	bool tls, fresh, resume, idle;
+} opt = { .host = "bench.test", .path = "/200", .rate = 1000, .seconds = 3,
+    .warm = 0.5, .conns = 64 };
+
+static struct conn *conns, *idle_head, **idle_tail = &idle_head;
+static SSL_CTX *ctx;
+static SSL_SESSION *session;
+static unsigned long done, errors, resumed;
+static uint32_t *samples;
+static unsigned nsamples;
+static int ep;
+static uint64_t seed = 88172645463325252ULL;
+static char in[IN_BYTES];
+
+static void finish(struct conn *c, bool good, const char *why);
+
+static void
+die(const char *what)
+{
+	perror(what);
+	exit(1);
+}
+
+static int64_t
+now(void)
+{
+	struct timespec ts;
+
+	clock_gettime(CLOCK_MONOTONIC, &ts);
+	return ts.tv_sec * SEC + ts.tv_nsec;
+}
+
+static uint64_t
+rnd(void)
+{
+	seed ^= seed << 13;
+	seed ^= seed >> 7;
+	seed ^= seed << 17;
+	return seed;
+}
+
+/* ---- CPU time of those that are measured ---------------------------------- */
+
+static uint64_t
+cpu_of(const char *pid)
+{
+	char path[300], line[128];
+	uint64_t sum = 0;
+	struct dirent *d;
+	DIR *dir;
+
+	snprintf(path, sizeof(path), "/proc/%s/task", pid);
+	if ((dir = opendir(path)) == NULL)
+		die(path);
+	while ((d = readdir(dir)) != NULL) {
+		FILE *f;
+
+		if (d->d_name[0] == '.')
+			continue;
+		snprintf(path, sizeof(path), "/proc/%s/task/%.20s/schedstat",
+		    pid, d->d_name);
+		if ((f = fopen(path, "r")) == NULL)
+			continue;
+		if (fgets(line, sizeof(line), f) != NULL)
+			sum += strtoull(line, NULL, 10);
+		fclose(f);
+	}
+	closedir(dir);
+	return sum;
+}
+
+static uint64_t
+cpu_of_all(void)
+{
+	char *list, *pid, *at;
+	uint64_t sum = 0;
+
+	if (opt.pids == NULL)
+		return 0;
+	list = strdup(opt.pids);
+	for (pid = strtok_r(list, ",", &at); pid != NULL;
+	    pid = strtok_r(NULL, ",", &at))
+		sum += cpu_of(pid);
+	free(list);
+	return sum;
+}
+
+/* ---- Bytes ----------------------------------------------------------------- */
+
+/* Bytes, 0 at the end, -1 when it must wait, -2 on failure. */
+static ssize_t
+get(struct conn *c)
+{
+	ssize_t n;
+
+	if (c->ssl == NULL) {
+		n = recv(c->fd, in, sizeof(in), 0);
+		return n >= 0 ? n : errno == EAGAIN ? -1 : -2;
+	}
+	n = SSL_read(c->ssl, in, sizeof(in));
+	if (n > 0)
+		return n;
+	switch (SSL_get_error(c->ssl, (int)n)) {
+	case SSL_ERROR_WANT_READ:
+		return -1;
+	case SSL_ERROR_ZERO_RETURN:
+		return 0;
+	default:
+		return -2;
+	}
+}
+
+static void
+send_request(struct conn *c)
+{
+	char host[256], out[2048];
+	int n;
+
+	/* The format is the user's own. */
+#pragma GCC diagnostic push
+#pragma GCC diagnostic ignored "-Wformat-nonliteral"
+	snprintf(host, sizeof(host), opt.host, opt.hosts != 0 ?
+	    (unsigned)(rnd() % opt.hosts) : 0);
+#pragma GCC diagnostic pop
+	n = snprintf(out, sizeof(out), "GET %s HTTP/1.1\r\nHost: %s\r\n"
+	    "User-Agent: load/1\r\nAccept: */*\r\n"
+	    "Accept-Language: en-US,en;q=0.5\r\n"
+	    "Cookie: session=0123456789abcdef0123456789abcdef\r\n"
+	    "%s%s\r\n", opt.path, host, opt.field != NULL ? opt.field : "",
+	    opt.field != NULL ? "\r\n" : "");
+	c->state = WAITING;
+	c->head_done = c->chunked = false;
+	c->have = 0;
+	c->left = 0;
+	memset(c->tail, 0, sizeof(c->tail));
+	if (c->ssl != NULL ? SSL_write(c->ssl, out, n) != n :
+	    send(c->fd, out, (size_t)n, MSG_NOSIGNAL) != n)
+		finish(c, false, "send");
+}
+
+/* 1: the head is whole, 0: not yet, -1: not a good one; *n: bytes behind it. */
+static int
+take_head(struct conn *c, const char **p, size_t *n)
+{
+	size_t part = sizeof(c->head) - 1 - c->have, was = c->have;
+	const char *f;
+	char *end;
+
+	if (part > *n)
+		part = *n;
+	memcpy(c->head + c->have, *p, part);
+	c->have += part;
+	c->head[c->have] = '\0';
+	if ((end = strstr(c->head, "\r\n\r\n")) == NULL)
+		return c->have == sizeof(c->head) - 1 ? -1 : 0;
+	part = (size_t)(end + 4 - c->head) - was;
+	*p += part;
+	*n -= part;
+	end[2] = '\0';
+	if (strncmp(c->head, "HTTP/1.1 200", 12) != 0)
+		return -1;
+	if ((f = strcasestr(c->head, "\r\ncontent-length:")) != NULL)
+		c->left = strtoll(f + 17, NULL, 10);
+	else if (strcasestr(c->head, "\r\ntransfer-encoding: chunked") != NULL)
+		c->chunked = true;
+	else
+		return -1;
+	c->head_done = true;
+	return 1;
+}
+
+/* True at the end of the body. */
+static bool
+take_body(struct conn *c, const char *p, size_t n)
+{
+	size_t keep = sizeof(c->tail);
+
+	if (!c->chunked)
+		return (c->left -= (int64_t)n) <= 0;
+	if (n >= keep)
+		memcpy(c->tail, p + n - keep, keep);
+	else {
+		memmove(c->tail, c->tail + n, keep - n);
+		memcpy(c->tail + keep - n, p, n);
+	}
+	return memcmp(c->tail, "\r\n0\r\n\r\n", keep) == 0;
+}
+
+static void
+receive(struct conn *c)
+{
+	ssize_t got;
+
+	while (c->fd >= 0 && (got = get(c)) != -1) {
+		const char *p = in;
+		size_t n = (size_t)got;
+		int r = 1;
+
+		if (got <= 0 || c->state == IDLE) {
+			finish(c, false, got == 0 ? "closed" : "receive");
+			return;
+		}
+		if (!c->head_done)
+			r = take_head(c, &p, &n);
+		if (r < 0) {
+			finish(c, false, c->head);
+			return;
+		}
+		if (r > 0 && take_body(c, p, n))
+			finish(c, true, NULL);
+		/* A short read has emptied a plain socket. */
+		if (c->ssl == NULL && got < IN_BYTES)
+			return;
+	}
+}
+
+/* ---- Connections -------------------------------------------------------------- */
+
+static void
+idle_put(struct conn *c)
+{
+	c->state = IDLE;
+	c->next = NULL;
+	*idle_tail = c;
+	idle_tail = &c->next;
+}
+
+static struct conn *
+idle_get(void)
+{
+	struct conn *c = idle_head;
+
+	if (c != NULL && (idle_head = c->next) == NULL)
+		idle_tail = &idle_head;
+	return c;
+}
+
+static void
+close_conn(struct conn *c)
+{
+	if (c->ssl != NULL) {
+		SSL_set_quiet_shutdown(c->ssl, 1);
+		SSL_shutdown(c->ssl);
+		SSL_free(c->ssl);
+	}
+	c->ssl = NULL;
+	if (c->fd >= 0)
+		close(c->fd);
+	c->fd = -1;
+}
+
+static void
+finish(struct conn *c, bool good, const char *why)
+{
+	int64_t took = now() - c->due;
+
+	if (!good && errors++ == 0)
+		fprintf(stderr, "load: %s (%s)\n", why, strerror(errno));
+	done += good;
+	if (good && nsamples < SAMPLES)
+		samples[nsamples++] = took < (int64_t)UINT32_MAX * 1000 ?
+		    (uint32_t)(took / 1000) : UINT32_MAX;
+	if (!good || opt.fresh)
+		close_conn(c);
+	if (good || c->state != IDLE)
+		idle_put(c);
+}
+
+static void
+handshake(struct conn *c)
+{
+	int r = SSL_do_handshake(c->ssl);
+
+	if (r == 1) {
+		resumed += (unsigned long)SSL_session_reused(c->ssl);
+		send_request(c);
+	} else if (SSL_get_error(c->ssl, r) != SSL_ERROR_WANT_READ)
+		finish(c, false, "handshake");
+}
+
+static void
+connected(struct conn *c)
+{
+	if (!opt.tls) {
+		send_request(c);
+		return;
+	}
+	c->state = SHAKING;
+	if ((c->ssl = SSL_new(ctx)) == NULL)
+		die("SSL_new");
+	SSL_set_fd(c->ssl, c->fd);
+	SSL_set_tlsext_host_name(c->ssl, opt.host);
+	if (opt.resume && session != NULL) {
+		/* A copy: libssl spoils one that was followed by another. */
+		SSL_SESSION *own = SSL_SESSION_dup(session);
+
+		SSL_set_session(c->ssl, own);
+		SSL_SESSION_free(own);
+	}
+	SSL_set_connect_state(c->ssl);
+	handshake(c);
+}
+
+static void
+open_conn(struct conn *c)
+{
+	struct epoll_event e = { .events = EPOLLIN | EPOLLOUT | EPOLLET,
+	    .data.ptr = c };
+	int one = 1;
+
+	c->fd = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK, 0);
+	if (c->fd < 0)
+		die("socket");
+	setsockopt(c->fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof(one));
+	c->state = CONNECTING;
+	if (connect(c->fd, (struct sockaddr *)&opt.sa, sizeof(opt.sa)) < 0 &&
+	    errno != EINPROGRESS) {
+		finish(c, false, "connect");
+		return;
+	}
+	if (epoll_ctl(ep, EPOLL_CTL_ADD, c->fd, &e) < 0)
+		die("epoll_ctl");
+}
+
+static void
+on_event(struct conn *c, uint32_t events)
+{
+	if (c->fd < 0)
+		return;
+	if (c->state == CONNECTING) {
+		if (events & (EPOLLERR | EPOLLHUP))
+			finish(c, false, "connect");
+		else if (events & EPOLLOUT)
+			connected(c);
+		return;
+	}
+	if ((events & (EPOLLIN | EPOLLHUP | EPOLLERR)) == 0)
+		return;
+	if (c->state == SHAKING)
+		handshake(c);
+	else if (c->state == IDLE && c->ssl == NULL) {
+		errors++;	/* an idle connection was closed */
+		close_conn(c);
+	} else
+		receive(c);
+}
+
+/* ---- The clock of requests ------------------------------------------------------ */
+
+static void
+start_request(struct conn *c, int64_t due)
+{
+	c->due = due;
+	if (c->fd < 0)
+		open_conn(c);
+	else
+		send_request(c);
+}
+
+static int
+on_session(SSL *ssl, SSL_SESSION *s)
+{
+	(void)ssl;
+	if (session != NULL)
+		return 0;
+	session = s;
+	return 1;
+}
+
+static int
+by_size(const void *a, const void *b)
+{
+	uint32_t x = *(const uint32_t *)a, y = *(const uint32_t *)b;
+
+	return x < y ? -1 : x > y;
+}
+
+static void
+report(double seconds, uint64_t cpu)
+{
+	qsort(samples, nsamples, sizeof(*samples), by_size);
+	printf("{\"done\": %lu, \"errors\": %lu, \"resumed\": %lu, "
+	    "\"seconds\": %.3f, \"cpu_us\": %.3f, \"p50_us\": %u, "
+	    "\"p99_us\": %u}\n", done, errors, resumed, seconds,
+	    done != 0 ? (double)cpu / 1000 / (double)done : 0,
+	    nsamples != 0 ? samples[nsamples / 2] : 0,
+	    nsamples != 0 ? samples[nsamples / 100 * 99] : 0);
+	fflush(stdout);
+}
+
+static int64_t
+gap(void)
+{
+	double u = ((double)(rnd() >> 11) + 1) / 9007199254740993.0;
+
+	return (int64_t)(-log(u) / opt.rate * (double)SEC);
+}
+
+/* Waits for events, at most until `until`. */
+static void
+turn(int64_t until)
+{
+	struct epoll_event ev[64];
+	int64_t wait = until - now();
+	struct timespec ts = { 0, 0 };
+	int n;
+
+	if (wait > 0)
+		ts = (struct timespec){ wait / SEC, wait % SEC };
+	n = epoll_pwait2(ep, ev, 64, &ts, NULL);
+	for (int i = 0; i < n; i++)
+		on_event(ev[i].data.ptr, ev[i].events);
+}
+
+static void
+run_rate(void)
+{
+	int64_t start = now(), due = start, from = 0, end, t;
+	uint64_t cpu = 0;
+	struct conn *c;
+
+	end = start + (int64_t)((opt.warm + opt.seconds) * (double)SEC);
+	while ((t = now()) < end) {
+		if (from == 0 && t >= start +
+		    (int64_t)(opt.warm * (double)SEC)) {
+			from = t;
+			done = resumed = nsamples = 0;
+			cpu = cpu_of_all();
+		}
+		while (due <= t && (c = idle_get()) != NULL) {
+			start_request(c, due);
+			due += gap();
+		}
+		/* Without an idle connection only an answer helps. */
+		turn(due <= t || due > end ? end : due);
+	}
+	report((double)(t - from) / (double)SEC, cpu_of_all() - cpu);
+}
+
+static void
+run_idle(void)
+{
+	int64_t due = now();
+
+	for (unsigned i = 0; i < opt.conns; i++) {
+		start_request(idle_get(), due);
+		due += (int64_t)((double)SEC / opt.rate);
+		while (now() < due)
+			turn(due);
+	}
+	for (int64_t end = now() + SEC; done < opt.conns && now() < end;)
+		turn(end);
+	report(0, 0);
+	while (read(0, in, sizeof(in)) > 0)
+		continue;
+}
+
+static void
+setup(void)
+{
+	prctl(PR_SET_TIMERSLACK, 1UL);
+	signal(SIGPIPE, SIG_IGN);
+	ep = epoll_create1(0);
+	samples = malloc(SAMPLES * sizeof(*samples));
+	conns = calloc(opt.conns, sizeof(*conns));
+	if (samples == NULL || conns == NULL)
+		die("malloc");
+	for (unsigned i = 0; i < opt.conns; i++) {
+		conns[i].fd = -1;
+		idle_put(&conns[i]);
+	}
+	if ((ctx = SSL_CTX_new(TLS_client_method())) == NULL)
+		die("SSL_CTX_new");
+	SSL_CTX_set_min_proto_version(ctx, TLS1_3_VERSION);
+	SSL_CTX_set_ciphersuites(ctx, "TLS_AES_128_GCM_SHA256");
+	SSL_CTX_set1_groups_list(ctx, "X25519");
+	SSL_CTX_set_mode(ctx, SSL_MODE_RELEASE_BUFFERS);
+	SSL_CTX_set_session_cache_mode(ctx, SSL_SESS_CACHE_CLIENT |
+	    SSL_SESS_CACHE_NO_INTERNAL);
+	SSL_CTX_sess_set_new_cb(ctx, on_session);
+}
+
+static void
+set_address(char *text)
+{
+	char *colon = strchr(text, ':');
+
+	if (colon == NULL)
+		die("address without port");
+	*colon = '\0';
+	opt.sa.sin_family = AF_INET;
+	opt.sa.sin_port = htons((uint16_t)atoi(colon + 1));
+	if (inet_pton(AF_INET, text, &opt.sa.sin_addr) != 1)
+		die("address");
+}
+
+int
+main(int argc, char **argv)
+{
+	int o;
+
+	while ((o = getopt(argc, argv, "a:h:p:r:t:w:c:P:H:n:TNRi")) != -1)
+		switch (o) {
+		case 'a': set_address(optarg); break;
+		case 'h': opt.host = optarg; break;
+		case 'p': opt.path = optarg; break;
+		case 'r': opt.rate = atof(optarg); break;
+		case 't': opt.seconds = atof(optarg); break;
+		case 'w': opt.warm = atof(optarg); break;
+		case 'c': opt.conns = (unsigned)atoi(optarg); break;
+		case 'P': opt.pids = optarg; break;
+		case 'H': opt.field = optarg; break;
+		case 'n': opt.hosts = (unsigned)atoi(optarg); break;
+		case 'T': opt.tls = true; break;
+		case 'N': opt.fresh = true; break;
+		case 'R': opt.fresh = opt.resume = true; break;
+		case 'i': opt.idle = true; break;
+		default: return 2;
+		}
+	setup();
+	if (opt.idle)
+		run_idle();
+	else
+		run_rate();
+	return errors != 0;
+}
