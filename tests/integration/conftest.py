@@ -68,6 +68,44 @@ http:
 """
 
 
+@pytest.fixture(scope="module", params=BACKENDS)
+def module_io(request):
+    """As io, for fixtures that serve a whole module."""
+    return request.param
+
+
+@pytest.fixture(scope="module")
+def module_akkod(module_io, tmp_path_factory):
+    """As akkod, for a whole module."""
+    running = []
+
+    def start(config, **options):
+        running.append(Akkod(tmp_path_factory.mktemp("akkod"), module_io,
+                             config, **options))
+        return running[-1]
+
+    yield start
+    for a in running:
+        if a.process.poll() is None:
+            a.process.terminate()
+    for a in running:
+        a.close()
+
+
+@pytest.fixture(scope="module")
+def module_upstream():
+    """As upstream, for a whole module."""
+    running = []
+
+    def start(serve=echo, **options):
+        running.append(Upstream(serve, **options))
+        return running[-1]
+
+    yield start
+    for u in running:
+        u.close()
+
+
 @pytest.fixture(scope="session")
 def authority(tmp_path_factory):
     """A certificate authority for the whole run."""
