@@ -1,2 +1,2 @@
 # SPDX-License-Identifier: BSD-2-Clause
-dist_man_MANS += man/akkod.8
+dist_man_MANS += man/akkod.8 man/akkod.yaml.5
