@@ -182,6 +182,16 @@ class Akkod:
                 f"{len(lines)} lines of access log, {n} wanted"
             time.sleep(0.02)
 
+    def logged(self, seconds=5, **want):
+        """The latest access log line with these values; waits for it."""
+        end = time.monotonic() + seconds
+        while True:
+            for line in reversed(self.access()):
+                if all(line.get(k) == v for k, v in want.items()):
+                    return line
+            assert time.monotonic() < end, f"no line with {want}"
+            time.sleep(0.02)
+
     def worker_pids(self):
         return [w["pid"] for w in self.status()["workers"]]
 
