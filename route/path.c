@@ -76,6 +76,8 @@ path_canonical(struct arena *a, struct str raw, bool sanitize, bool allow_nul,
 		int e;
 
 		if (c != '%') {
+			if (c == '\0' && !allow_nul)
+				return -EBADMSG;
 			if (needs_escape(c))
 				n += put_escape(out + n, c);
 			else

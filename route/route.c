@@ -6,6 +6,7 @@
 #include "query.h"
 #include "regexp.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <stdlib.h>
 
@@ -217,8 +218,12 @@ rule_run(const struct match *m, const struct trouter *router)
 
 /* ---- Candidates -------------------------------------------------------------------- */
 
-/* Lists of router indexes to be merged: one per matching prefix and host. */
-#define LISTS_MAX	64
+/*
+ * Lists of router indexes to be merged: one per matching prefix of the exact
+ * host, of its wildcard and of rules without a host. None can be left out, or a
+ * broader router would take its place.
+ */
+#define LISTS_MAX	(3 * TPREFIX_DEPTH)
 struct lists {
 	struct { const uint32_t *v; uint32_t n; } l[LISTS_MAX];
 	unsigned n;
@@ -234,9 +239,9 @@ lists_add(struct lists *ls, const struct table *t, const struct thost *h,
 	if (h == NULL)
 		return;
 	v = TABLE_VEC(t, h->prefixes, struct tprefix);
-	for (i = prefix_find(t, h, path); i != TNONE && ls->n < LISTS_MAX;
-	    i = v[i].parent)
+	for (i = prefix_find(t, h, path); i != TNONE; i = v[i].parent)
 		if (v[i].routers.n != 0) {
+			assert(ls->n < LISTS_MAX);	/* table_check() */
 			ls->l[ls->n].v = TABLE_VEC(t, v[i].routers, uint32_t);
 			ls->l[ls->n++].n = v[i].routers.n;
 		}

@@ -54,6 +54,36 @@ line_cmp(const void *pa, const void *pb)
 	return r != 0 ? r : a->router < b->router ? -1 : a->router > b->router;
 }
 
+/*
+ * Prefixes that nest deeper than a search goes are replaced by the deepest one
+ * above that it reaches: the routers are found there too, their rules decide.
+ * Lines of one host, sorted before and after.
+ */
+static void
+cap_depth(struct line *v, size_t n)
+{
+	struct str way[TPREFIX_DEPTH - 1];	/* [0] is below the root "" */
+	unsigned depth = 0;
+	bool moved = false;
+
+	for (size_t i = 0; i < n; i++) {
+		struct str text = v[i].prefix;
+
+		while (depth > 0 && !str_has_prefix(text, way[depth - 1]))
+			depth--;
+		if (text.n == 0 || (depth > 0 && str_eq(text, way[depth - 1])))
+			continue;
+		if (depth < ARRAY_SIZE(way)) {
+			way[depth++] = text;
+			continue;
+		}
+		v[i].prefix = way[depth - 1];
+		moved = true;
+	}
+	if (moved)
+		qsort(v, n, sizeof(*v), line_cmp);
+}
+
 /* The longest proper prefix among those before i; sorted, so scan upwards. */
 static uint32_t
 parent_of(const struct tprefix *v, const struct str *texts, uint32_t i)
@@ -69,7 +99,7 @@ parent_of(const struct tprefix *v, const struct str *texts, uint32_t i)
 
 /* Lines [from, to) of one host into a thost. */
 static struct thost
-make_host(struct builder *b, struct str name, const struct line *v, size_t n)
+make_host(struct builder *b, struct str name, struct line *v, size_t n)
 {
 	struct tprefix *prefixes = xcalloc(n + 1, sizeof(*prefixes));
 	struct str *texts = xcalloc(n + 1, sizeof(*texts));
@@ -77,6 +107,7 @@ make_host(struct builder *b, struct str name, const struct line *v, size_t n)
 	uint32_t np = 0;
 	struct thost h;
 
+	cap_depth(v, n);
 	texts[0] = (struct str){ "", 0 };
 	prefixes[0] = (struct tprefix){ .text = build_str(b, texts[0]),
 	    .parent = TNONE, .routers = build_vec(b, NULL, 0, 4) };

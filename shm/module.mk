@@ -13,3 +13,20 @@ libshm_a_SOURCES = \
 	shm/reason.c shm/reason.h shm/reason.def \
 	shm/table.c shm/table.h \
 	shm/tickets.c shm/tickets.h
+
+TABLE_TEST_CPPFLAGS = $(AM_CPPFLAGS) $(I_ROUTE) -I$(srcdir)/tests/unit
+TABLE_TEST_LDADD = libroute.a libshm.a libbase.a $(PCRE2_LIBS)
+TABLE_MAKE = tests/unit/table_make.c tests/unit/table_make.h
+UNIT_TESTS += tests/unit/test_table
+tests_unit_test_table_CPPFLAGS = $(TABLE_TEST_CPPFLAGS)
+tests_unit_test_table_SOURCES = tests/unit/test_table.c $(TABLE_MAKE) \
+	tests/unit/unit.h
+tests_unit_test_table_LDADD = $(TABLE_TEST_LDADD) $(CHECK_LIBS)
+
+FUZZ_TARGETS += tests/fuzz/fuzz_table
+EXTRA_DIST += tests/fuzz/corpus/table
+tests_fuzz_fuzz_table_CPPFLAGS = $(TABLE_TEST_CPPFLAGS)
+tests_fuzz_fuzz_table_SOURCES = tests/fuzz/fuzz_table.c $(TABLE_MAKE) \
+	$(FUZZ_MAIN)
+tests_fuzz_fuzz_table_LDADD = $(TABLE_TEST_LDADD)
+tests_fuzz_fuzz_table_LDFLAGS = $(AM_LDFLAGS) $(FUZZ_LINK)

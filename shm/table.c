@@ -8,6 +8,7 @@
 #include "table.h"
 
 #include "hash.h"
+#include "reason.h"
 
 #include <errno.h>
 
@@ -292,10 +293,47 @@ check_prefixes(struct proof *p, const struct thost *h)
 
 	if (h->prefixes.n == 0 || v[0].text.n != 0 || v[0].parent != TNONE)
 		return bad(p, "a host has no root prefix");
-	for (uint32_t i = 1; i < h->prefixes.n; i++)
-		if (v[i].parent >= i || str_cmp(table_str(&p->t, v[i - 1].text),
-		    table_str(&p->t, v[i].text)) >= 0)
+	for (uint32_t i = 1; i < h->prefixes.n; i++) {
+		struct str text = table_str(&p->t, v[i].text);
+		unsigned depth = 1;
+
+		if (v[i].parent >= i || str_cmp(table_str(&p->t,
+		    v[i - 1].text), text) >= 0 || !str_has_prefix(text,
+		    table_str(&p->t, v[v[i].parent].text)))
 			return bad(p, "prefixes are out of order");
+		/* Parents come first, so the way up is proved already. */
+		for (uint32_t k = v[i].parent; k != 0; k = v[k].parent)
+			depth++;
+		if (depth >= TPREFIX_DEPTH)
+			return bad(p, "prefixes nest too deeply");
+	}
+	return true;
+}
+
+/* Candidates are merged by index, so a list out of order would hide some. */
+static bool
+check_ascending(struct proof *p, struct tvec routers)
+{
+	const uint32_t *v = TABLE_VEC(&p->t, routers, uint32_t);
+
+	for (uint32_t i = 1; i < routers.n; i++)
+		if (v[i - 1] >= v[i])
+			return bad(p, "routers are out of order");
+	return true;
+}
+
+/* Entries that begin with a name, searched by halves: `step` bytes each. */
+static bool
+check_sorted(struct proof *p, struct tvec vec, size_t step)
+{
+	for (uint32_t i = 1; i < vec.n; i++) {
+		const uint8_t *at = p->t.base + vec.off + i * step;
+
+		if (str_cmp(table_str(&p->t, *(const struct tstr *)(const void *)
+		    (at - step)), table_str(&p->t, *(const struct tstr *)
+		    (const void *)at)) > 0)
+			return bad(p, "names are out of order");
+	}
 	return true;
 }
 
@@ -307,7 +345,7 @@ check_router(struct proof *p, const struct trouter *r)
 
 	if (r->rule_n > rules.n || r->rule_first > rules.n - r->rule_n)
 		return bad(p, "a rule is out of range");
-	if (r->status > TSTATUS_BROKEN ||
+	if (r->status > TSTATUS_BROKEN || r->reason >= REASONS ||
 	    (r->status == TSTATUS_ENABLED && r->service == TNONE))
 		return bad(p, "a router has no service");
 	v = TABLE_VEC(&p->t, rules, struct trule) + r->rule_first;
@@ -324,8 +362,10 @@ check_router(struct proof *p, const struct trouter *r)
 }
 
 static bool
-rule_has_regexp(const struct trule *r)
+check_rule(const struct trule *r)
 {
+	if (r->cidr.bits > 128)
+		return false;
 	switch (r->op) {
 	case TRULE_HOST_REGEXP:
 	case TRULE_PATH_REGEXP:
@@ -338,25 +378,58 @@ rule_has_regexp(const struct trule *r)
 }
 
 static bool
+check_compress(const struct tmw_compress *c)
+{
+	if (c->nencodings == 0 || c->nencodings > TENCODINGS ||
+	    (c->default_encoding != 0xff && c->default_encoding >= TENCODINGS))
+		return false;
+	for (unsigned i = 0; i < c->nencodings; i++)
+		if (c->encodings[i] >= TENCODINGS)
+			return false;
+	return true;
+}
+
+/* A number that would be divided by, or a word that would not be known. */
+static bool
+check_config(const struct tmw *mw, const void *config)
+{
+	const struct tmw_rate_limit *l = config;
+	const struct tmw_ip_allow_list *ips = config;
+	const struct tmw_forward_auth *f = config;
+
+	switch (mw->kind) {
+	case TMW_COMPRESS:
+		return check_compress(config);
+	case TMW_RATE_LIMIT:
+		return l->source.kind <= TSOURCE_HOST && l->average >= 0 &&
+		    (l->average == 0 || (l->period_ns > 0 && l->burst > 0));
+	case TMW_IP_ALLOW_LIST:
+		return ips->source.kind <= TSOURCE_HOST;
+	case TMW_FORWARD_AUTH:
+		return f->trust_forward_header <= TTRI_TRUE;
+	default:
+		return true;
+	}
+}
+
+static bool
 check_mw(struct proof *p, const struct tmw *mw)
 {
-	const struct tmw_compress *c;
-
 	if (mw->kind >= TMW_KINDS)
 		return bad(p, "a middleware of unknown kind");
 	if (!check_vec(p, (struct tvec){ mw->config, 1 },
 	    T_MW_CONFIG + mw->kind))
 		return false;
-	if (mw->kind != TMW_COMPRESS)
-		return true;
-	c = table_at(&p->t, mw->config);
-	if (c->nencodings == 0 || c->nencodings > TENCODINGS ||
-	    (c->default_encoding != 0xff && c->default_encoding >= TENCODINGS))
-		return bad(p, "an encoding is out of range");
-	for (unsigned i = 0; i < c->nencodings; i++)
-		if (c->encodings[i] >= TENCODINGS)
-			return bad(p, "an encoding is out of range");
-	return true;
+	return check_config(mw, table_at(&p->t, mw->config)) ||
+	    bad(p, "a middleware's setting is out of range");
+}
+
+static bool
+check_access_log(struct proof *p, const struct taccess_log *l)
+{
+	return (l->format <= TLOG_JSON && l->fields_mode <= TLOG_REDACT &&
+	    l->headers_mode <= TLOG_REDACT && l->query_mode <= TLOG_REDACT) ||
+	    bad(p, "an access log of unknown form");
 }
 
 static bool
@@ -365,33 +438,70 @@ check_cidr(struct proof *p, const struct cidr *c)
 	return c->bits <= 128 || bad(p, "an address range is out of range");
 }
 
+/* Mux, service, server: what routing and balancing count on. */
+static bool
+check_serving(struct proof *p, const void *rec, unsigned type)
+{
+	const struct tmux *m = rec;
+	const struct tservice *sv = rec;
+	const struct tserver *s = rec;
+
+	switch (type) {
+	case T_MUX:
+		return check_slots(p, m->host_slots, m->hosts.n) &&
+		    check_slots(p, m->wild_slots, m->wild_hosts.n) &&
+		    (m->any.n <= 1 || bad(p, "two catch-all hosts"));
+	case T_SERVICE:
+		return (sv->kind < TSERVICE_KINDS &&
+		    (sv->kind != TSERVICE_LOAD_BALANCER ||
+		    sv->transport != TNONE)) ||
+		    bad(p, "a service of unknown kind");
+	default:
+		/* Weights are added up and divided by. */
+		return (s->scheme <= TSCHEME_H2C && s->weight != 0) ||
+		    bad(p, "a server without weight or scheme");
+	}
+}
+
 /* What a type demands beyond its references. */
 static bool
 check_meaning(struct proof *p, const void *rec, unsigned type)
 {
-	const struct tmux *m = rec;
-	const struct tservice *sv = rec;
+	const struct tprefix *prefix = rec;
+	const struct tentry_point *e = rec;
+	const struct ttls_options *o = rec;
+	const struct tlog_name *name = rec;
 
 	switch (type) {
 	case T_CIDR:
 		return check_cidr(p, rec);
 	case T_HOST:
 		return check_prefixes(p, rec);
-	case T_MUX:
-		return check_slots(p, m->host_slots, m->hosts.n) &&
-		    check_slots(p, m->wild_slots, m->wild_hosts.n) &&
-		    (m->any.n <= 1 || bad(p, "two catch-all hosts"));
+	case T_PREFIX:
+		return check_ascending(p, prefix->routers);
+	case T_ENTRY_POINT:
+		return check_sorted(p, e->tls_hosts,
+		    sizeof(struct ttls_host)) &&
+		    (e->underscore <= TUNDERSCORE_REJECT ||
+		    bad(p, "an entry point with an unknown strategy"));
 	case T_ROUTER:
 		return check_router(p, rec);
 	case T_RULE:
-		return rule_has_regexp(rec) || bad(p, "a rule lacks its regexp");
+		return check_rule(rec) || bad(p, "a rule lacks its regexp or range");
 	case T_MW:
 		return check_mw(p, rec);
+	case T_MUX:
 	case T_SERVICE:
-		return sv->kind < TSERVICE_KINDS &&
-		    (sv->kind != TSERVICE_LOAD_BALANCER ||
-		    sv->transport != TNONE) ? true :
-		    bad(p, "a service of unknown kind");
+	case T_SERVER:
+		return check_serving(p, rec, type);
+	case T_TLS_OPTIONS:
+		return o->client_auth <= TCLIENT_REQUIRE_AND_VERIFY ||
+		    bad(p, "an unknown way to ask for client certificates");
+	case T_ACCESS_LOG:
+		return check_access_log(p, rec);
+	case T_LOG_NAME:
+		return name->mode <= TLOG_REDACT ||
+		    bad(p, "an access log of unknown form");
 	default:
 		return true;
 	}
@@ -457,6 +567,7 @@ table_check(const void *image, size_t bytes, struct table *ret,
 	if (ok && (h->access_log.n > 1 || h->tls_options.n == 0 ||
 	    (h->default_cert != TNONE && h->default_cert >= h->certs.n)))
 		ok = bad(&p, "a section has an impossible size");
+	ok = ok && check_sorted(&p, h->cert_names, sizeof(struct tcert_name));
 	if (!ok) {
 		*ret_why = p.why;
 		return -EPROTO;

@@ -141,6 +141,12 @@ struct thost {
 	struct tvec prefixes;		/* struct tprefix sorted by text; [0] is "" */
 };
 
+/*
+ * Most prefixes of one host that one path can have. Deeper ones are filed under
+ * the one above (build_mux.c), so a search merges a bounded number of lists.
+ */
+#define TPREFIX_DEPTH	16
+
 struct tprefix {
 	struct tstr text;
 	uint32_t parent;		/* index of the longest proper prefix in the same vector, TNONE at [0] */
