@@ -13,7 +13,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#define FILE_MAX	(256u << 20)
+#define FILE_MAX	(64u << 20)
 #define ARENA_MAX	(1u << 30)
 #define DIRS_DEEP	16
 

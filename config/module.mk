@@ -6,6 +6,7 @@ libconfig_a_SOURCES = \
 	config/validate.c config/validate.h \
 	config/diag.c config/diag.h \
 	config/load.c config/load.h \
+	config/mapping.c config/mapping.h \
 	config/model.h \
 	config/reader.c config/reader.h \
 	config/rule.c config/rule.h \
@@ -18,3 +19,17 @@ config/libconfig_a-load.$(OBJEXT): config/embedded.inc
 config/embedded.inc: config/embedded.yaml
 	$(AM_V_GEN)$(MKDIR_P) config && sed -e 's/\\/\\\\/g' -e 's/"/\\"/g' \
 	    -e 's/^/"/' -e 's/$$/\\n"/' $(srcdir)/config/embedded.yaml > $@
+
+CONFIG_TEST_CPPFLAGS = $(AM_CPPFLAGS) $(I_CONFIG) -I$(srcdir)/tests/unit
+CONFIG_TEST_LDADD = libconfig.a libauth.a libtls.a libbase.a $(YAML_LIBS) \
+	$(PCRE2_LIBS) $(OPENSSL_LIBS) $(CRYPT_LIBS)
+FUZZ_TARGETS += tests/fuzz/fuzz_rule tests/fuzz/fuzz_yaml
+EXTRA_DIST += tests/fuzz/corpus/rule tests/fuzz/corpus/yaml
+tests_fuzz_fuzz_rule_CPPFLAGS = $(CONFIG_TEST_CPPFLAGS)
+tests_fuzz_fuzz_rule_SOURCES = tests/fuzz/fuzz_rule.c $(FUZZ_MAIN)
+tests_fuzz_fuzz_rule_LDADD = $(CONFIG_TEST_LDADD)
+tests_fuzz_fuzz_rule_LDFLAGS = $(AM_LDFLAGS) $(FUZZ_LINK)
+tests_fuzz_fuzz_yaml_CPPFLAGS = $(CONFIG_TEST_CPPFLAGS)
+tests_fuzz_fuzz_yaml_SOURCES = tests/fuzz/fuzz_yaml.c $(FUZZ_MAIN)
+tests_fuzz_fuzz_yaml_LDADD = $(CONFIG_TEST_LDADD)
+tests_fuzz_fuzz_yaml_LDFLAGS = $(AM_LDFLAGS) $(FUZZ_LINK)

@@ -3,31 +3,34 @@
 #include "reader.h"
 
 #include "alloc.h"
+#include "mapping.h"
 
 #include <errno.h>
 #include <stdlib.h>
-#include <yaml.h>
 
 #define DEPTH_MAX	64
 #define NODES_MAX	4000000	/* visits: aliases cannot multiply beyond */
+#define PROBLEMS_MAX	1000	/* file errors and warnings that are told */
 
 struct reader {
 	yaml_document_t doc;
 	struct arena *a;
 	struct diags *d;
 	const char *file;
-	unsigned visits;
+	unsigned budget;	/* of visits; 0: the document is too large */
+	unsigned problems;
 	unsigned depth;
 	char *object;		/* "router bi", while inside of one */
 };
 
+/* NULL when the arena is full, which ends the reading: see reader_read(). */
 static void *
 mem(struct reader *r, size_t n)
 {
 	void *p = arena_zalloc(r->a, n != 0 ? n : 1);
 
 	if (p == NULL)
-		abort();	/* the arena's cap is that of the control plane */
+		r->budget = 0;
 	return p;
 }
 
@@ -36,6 +39,8 @@ copy(struct reader *r, struct str s)
 {
 	char *p = mem(r, s.n + 1);
 
+	if (p == NULL)
+		return (char *)(size_t)"";
 	if (s.n != 0)
 		memcpy(p, s.p, s.n);
 	return p;
@@ -48,8 +53,25 @@ place_of(const struct reader *r, const yaml_node_t *n)
 	    (unsigned)n->start_mark.column + 1 };
 }
 
-#define problem(r, n, class, ...) \
-	diag_add((r)->d, (class), place_of((r), (n)), (r)->object, __VA_ARGS__)
+static void __attribute__((format(printf, 4, 5)))
+problem(struct reader *r, const yaml_node_t *n, enum diag_class class,
+    const char *fmt, ...)
+{
+	struct buf text = BUF_INIT;
+	va_list ap;
+
+	/* Aliases may repeat a mistake millions of times. */
+	if (class != DIAG_OBJECT && r->problems++ >= PROBLEMS_MAX) {
+		r->budget = 0;
+		return;
+	}
+	va_start(ap, fmt);
+	buf_vprintf(&text, fmt, ap);
+	va_end(ap);
+	diag_add(r->d, class, place_of(r, n), r->object, "%s",
+	    buf_cstr(&text));
+	buf_fini(&text);
+}
 
 static struct str
 scalar(const yaml_node_t *n)
@@ -73,9 +95,35 @@ is_null(const yaml_node_t *n)
 static yaml_node_t *
 get(struct reader *r, yaml_node_item_t i)
 {
-	if (++r->visits > NODES_MAX)
+	if (r->budget == 0)
 		return NULL;
+	r->budget--;
 	return yaml_document_get_node(&r->doc, i);
+}
+
+static void
+mapping_problem(void *arg, const yaml_node_t *at, const char *text)
+{
+	struct reader *r = arg;
+
+	if (at->type == YAML_SCALAR_NODE)
+		problem(r, at, DIAG_FILE, "\"%.*s\" %s", STR_ARG(scalar(at)),
+		    text);
+	else
+		problem(r, at, DIAG_FILE, "this %s %s", at->type ==
+		    YAML_MAPPING_NODE ? "mapping" : "list", text);
+}
+
+/* The pairs of a mapping; the caller ends with mapping_fini(). */
+static struct mapping
+pairs_of(struct reader *r, const yaml_node_t *n, bool fold)
+{
+	struct mapping_reader mr = { &r->doc, fold, &r->budget,
+	    mapping_problem, r };
+	struct mapping m;
+
+	mapping_gather(&mr, n, &m);
+	return m;
 }
 
 /* ---- Scalars --------------------------------------------------------------- */
@@ -86,7 +134,11 @@ read_scalar(struct reader *r, const yaml_node_t *n, const char *want,
 {
 	if (n->type == YAML_SCALAR_NODE) {
 		*ret = scalar(n);
-		return true;
+		if (str_chr(*ret, '\0') < 0)
+			return true;
+		/* C strings would end there, in silence. */
+		problem(r, n, DIAG_FILE, "a text cannot hold a NUL byte");
+		return false;
 	}
 	problem(r, n, DIAG_FILE, "expected %s, found a %s", want,
 	    n->type == YAML_MAPPING_NODE ? "mapping" : "list");
@@ -214,22 +266,32 @@ read_typed(struct reader *r, const struct sfield *f, const yaml_node_t *n,
 
 /* ---- Lists -------------------------------------------------------------------- */
 
+static void
+read_commas(struct reader *r, const yaml_node_t *n, struct strlist *l)
+{
+	struct str s, rest, item;
+	size_t count = 0;
+
+	if (!read_scalar(r, n, "a text", &s))
+		return;
+	for (rest = s; str_next(&rest, ',', &item);)
+		count++;
+	if ((l->v = mem(r, count * sizeof(*l->v))) == NULL)
+		return;
+	while (str_next(&s, ',', &item))
+		l->v[l->n++] = copy(r, item);
+}
+
 /* A list of texts; one text alone is a comma list, as Traefik reads it. */
 static void
 read_strlist(struct reader *r, const struct sfield *f, const yaml_node_t *n,
     struct strlist *l)
 {
-	struct str s, item;
+	struct str s;
 
+	l->n = 0;
 	if (n->type == YAML_SCALAR_NODE) {
-		for (s = scalar(n); str_next(&s, ',', &item);) {
-			char **v = mem(r, (l->n + 1) * sizeof(*v));
-
-			if (l->n != 0)
-				memcpy(v, l->v, l->n * sizeof(*v));
-			v[l->n++] = copy(r, item);
-			l->v = v;
-		}
+		read_commas(r, n, l);
 		return;
 	}
 	if (n->type != YAML_SEQUENCE_NODE) {
@@ -238,6 +300,8 @@ read_strlist(struct reader *r, const struct sfield *f, const yaml_node_t *n,
 	}
 	l->v = mem(r, (size_t)(n->data.sequence.items.top -
 	    n->data.sequence.items.start) * sizeof(*l->v));
+	if (l->v == NULL)
+		return;
 	for (yaml_node_item_t *i = n->data.sequence.items.start;
 	    i < n->data.sequence.items.top; i++) {
 		const yaml_node_t *c = get(r, *i);
@@ -251,25 +315,27 @@ static void
 read_pairs(struct reader *r, const struct sfield *f, const yaml_node_t *n,
     struct pairlist *l)
 {
+	struct mapping m;
 	struct str s;
 
 	if (n->type != YAML_MAPPING_NODE) {
 		problem(r, n, DIAG_FILE, "%s: expected a mapping", f->key);
 		return;
 	}
-	l->v = mem(r, (size_t)(n->data.mapping.pairs.top -
-	    n->data.mapping.pairs.start) * sizeof(*l->v));
-	for (yaml_node_pair_t *p = n->data.mapping.pairs.start;
-	    p < n->data.mapping.pairs.top; p++) {
-		const yaml_node_t *k = get(r, p->key), *v = get(r, p->value);
+	m = pairs_of(r, n, false);
+	l->n = 0;
+	l->v = mem(r, m.n * sizeof(*l->v));
+	for (unsigned i = 0; i < m.n && l->v != NULL; i++) {
+		const yaml_node_t *k = m.v[i].k, *v = m.v[i].v;
 
-		if (k == NULL || v == NULL || !read_scalar(r, k, "a name", &s))
+		if (!read_scalar(r, k, "a name", &s))
 			continue;
 		l->v[l->n].name = copy(r, s);
 		l->v[l->n].place = place_of(r, k);
 		if (read_scalar(r, v, "a text", &s))
 			l->v[l->n++].value = copy(r, is_null(v) ? STR("") : s);
 	}
+	mapping_fini(&m);
 }
 
 /* ---- Structs ------------------------------------------------------------------- */
@@ -297,8 +363,11 @@ read_list(struct reader *r, const struct sfield *f, const yaml_node_t *n,
 		problem(r, n, DIAG_FILE, "%s: expected a list", f->key);
 		return;
 	}
+	l->n = 0;
 	l->v = mem(r, (size_t)(n->data.sequence.items.top -
 	    n->data.sequence.items.start) * f->sub->bytes);
+	if (l->v == NULL)
+		return;
 	for (yaml_node_item_t *i = n->data.sequence.items.start;
 	    i < n->data.sequence.items.top; i++) {
 		const yaml_node_t *c = get(r, *i);
@@ -312,12 +381,26 @@ read_list(struct reader *r, const struct sfield *f, const yaml_node_t *n,
 	}
 }
 
+/* What messages call an object: "router bi". */
+static char *
+object_text(const struct schema *s, struct str name)
+{
+	struct str what = str_c(s->what);
+
+	if (str_has_prefix(what, STR("a ")))
+		what = str_from(what, 2);
+	else if (str_has_prefix(what, STR("an ")))
+		what = str_from(what, 3);
+	return xasprintf("%.*s %.*s", STR_ARG(what), STR_ARG(name));
+}
+
 /* A mapping with free keys: each entry begins with a struct object. */
 static void
 read_map(struct reader *r, const struct sfield *f, const yaml_node_t *n,
     struct any_list *l)
 {
 	char *outer = r->object;
+	struct mapping m;
 	struct str name;
 
 	if (n->type != YAML_MAPPING_NODE) {
@@ -325,28 +408,24 @@ read_map(struct reader *r, const struct sfield *f, const yaml_node_t *n,
 		    f->key);
 		return;
 	}
-	l->v = mem(r, (size_t)(n->data.mapping.pairs.top -
-	    n->data.mapping.pairs.start) * f->sub->bytes);
-	for (yaml_node_pair_t *p = n->data.mapping.pairs.start;
-	    p < n->data.mapping.pairs.top; p++) {
-		const yaml_node_t *k = get(r, p->key), *v = get(r, p->value);
+	m = pairs_of(r, n, false);
+	l->n = 0;
+	l->v = mem(r, m.n * f->sub->bytes);
+	for (unsigned i = 0; i < m.n && l->v != NULL; i++) {
 		char *obj = l->v + l->n * f->sub->bytes;
 
-		if (k == NULL || v == NULL || !read_scalar(r, k, "a name",
-		    &name))
+		if (!read_scalar(r, m.v[i].k, "a name", &name))
 			continue;
-		r->object = xasprintf("%s %.*s", str_has_prefix(str_c(
-		    f->sub->what), STR("a ")) ? f->sub->what + 2 :
-		    str_has_prefix(str_c(f->sub->what), STR("an ")) ?
-		    f->sub->what + 3 : f->sub->what, STR_ARG(name));
-		init(f->sub, r, k, obj);
+		r->object = object_text(f->sub, name);
+		init(f->sub, r, m.v[i].k, obj);
 		((struct object *)(void *)obj)->name = copy(r, name);
-		if (!is_null(v))
-			read_struct(r, f->sub, v, obj);
+		if (!is_null(m.v[i].v))
+			read_struct(r, f->sub, m.v[i].v, obj);
 		free(r->object);
 		r->object = outer;
 		l->n++;
 	}
+	mapping_fini(&m);
 }
 
 /* A key that the schema knows but akkod does not support yet. */
@@ -398,6 +477,8 @@ read_field(struct reader *r, const struct schema *s, const struct sfield *f,
 		return;
 	case S_OBJECT:
 		sub = *(char **)(void *)at = mem(r, f->sub->bytes);
+		if (sub == NULL)
+			return;
 		init(f->sub, r, key, sub);
 		if (!is_null(n) || !f->sub->may_stand_alone)
 			read_struct(r, f->sub, n, sub);
@@ -448,51 +529,27 @@ unknown_key(struct reader *r, const struct schema *s, const yaml_node_t *n,
 		    STR_ARG(key), s->what);
 }
 
-static bool
-seen_before(struct reader *r, const yaml_node_t *map, const yaml_node_pair_t *p,
-    struct str key)
-{
-	for (const yaml_node_pair_t *q = map->data.mapping.pairs.start; q < p;
-	    q++) {
-		const yaml_node_t *k = yaml_document_get_node(&r->doc, q->key);
-
-		if (k != NULL && k->type == YAML_SCALAR_NODE &&
-		    str_eq(scalar(k), key))
-			return true;
-	}
-	return false;
-}
-
 static void
-read_pair(struct reader *r, const struct schema *s, const yaml_node_t *map,
-    const yaml_node_pair_t *p, char *obj)
+read_pair(struct reader *r, const struct schema *s,
+    const struct mapping_pair *p, char *obj)
 {
-	const yaml_node_t *k = get(r, p->key), *v = get(r, p->value);
 	const struct sfield *f;
 	struct str key;
 
-	if (k == NULL || v == NULL || !read_scalar(r, k, "a key", &key))
+	if (!read_scalar(r, p->k, "a key", &key))
 		return;
-	if (str_eq(key, STR("<<"))) {	/* merge: what it brings is weaker */
-		if (v->type == YAML_MAPPING_NODE)
-			read_struct(r, s, v, obj);
-		return;
-	}
-	if (seen_before(r, map, p, key)) {
-		problem(r, k, DIAG_FILE, "\"%.*s\" stands here twice",
-		    STR_ARG(key));
-		return;
-	}
 	if ((f = find_field(s, key)) == NULL)
-		unknown_key(r, s, k, key);
+		unknown_key(r, s, p->k, key);
 	else
-		read_field(r, s, f, k, v, obj);
+		read_field(r, s, f, p->k, p->v, obj);
 }
 
 static void
 read_struct(struct reader *r, const struct schema *s, const yaml_node_t *n,
     char *obj)
 {
+	struct mapping m;
+
 	if (n->type != YAML_MAPPING_NODE) {
 		problem(r, n, DIAG_FILE, is_null(n) ?
 		    "%s cannot be empty" : "%s: expected a mapping", s->what);
@@ -506,40 +563,68 @@ read_struct(struct reader *r, const struct schema *s, const yaml_node_t *n,
 	}
 	if (++r->depth > DEPTH_MAX)
 		problem(r, n, DIAG_FILE, "nested too deeply");
-	else
-		/* Merge keys first, so that keys beside them win. */
-		for (int pass = 0; pass < 2; pass++)
-			for (yaml_node_pair_t *p =
-			    n->data.mapping.pairs.start;
-			    p < n->data.mapping.pairs.top; p++) {
-				const yaml_node_t *k = yaml_document_get_node(
-				    &r->doc, p->key);
-				bool merge = k->type == YAML_SCALAR_NODE &&
-				    str_eq(scalar(k), STR("<<"));
-
-				if (merge == (pass == 0))
-					read_pair(r, s, n, p, obj);
-			}
+	else {
+		m = pairs_of(r, n, true);
+		for (unsigned i = 0; i < m.n; i++)
+			read_pair(r, s, &m.v[i], obj);
+		mapping_fini(&m);
+	}
 	r->depth--;
 }
 
+/* Bytes that are no text are told by offset alone. */
+static struct place
+place_of_offset(const char *file, struct str text, size_t offset)
+{
+	struct place at = { file, 1, 1 };
+
+	for (size_t i = 0; i < offset && i < text.n; i++) {
+		at.column++;
+		if (text.p[i] == '\n') {
+			at.line++;
+			at.column = 1;
+		}
+	}
+	return at;
+}
+
 static void
-yaml_problem(struct reader *r, const yaml_parser_t *p)
+yaml_problem(struct reader *r, struct str text, const yaml_parser_t *p)
 {
 	struct place at = { r->file, (unsigned)p->problem_mark.line + 1,
 	    (unsigned)p->problem_mark.column + 1 };
 
+	if (p->error == YAML_READER_ERROR)
+		at = place_of_offset(r->file, text, p->problem_offset);
 	diag_add(r->d, DIAG_FILE, at, NULL, "not YAML: %s%s%s",
 	    p->problem != NULL ? p->problem : "unreadable",
 	    p->context != NULL ? " " : "",
 	    p->context != NULL ? p->context : "");
 }
 
+/* Traefik reads the first document only; what follows would be lost. */
+static void
+read_rest(struct reader *r, struct str text, yaml_parser_t *parser)
+{
+	yaml_node_t *root;
+
+	yaml_document_delete(&r->doc);
+	if (!yaml_parser_load(parser, &r->doc)) {
+		yaml_problem(r, text, parser);
+		memset(&r->doc, 0, sizeof(r->doc));
+		return;
+	}
+	root = yaml_document_get_root_node(&r->doc);
+	if (root != NULL && !is_null(root))
+		problem(r, root, DIAG_FILE, "a second document in one file");
+}
+
 int
 reader_read(const struct schema *s, struct arena *a, const char *file,
     struct str text, void *obj, struct diags *d)
 {
-	struct reader r = { .a = a, .d = d, .file = file };
+	struct reader r = { .a = a, .d = d, .file = file,
+	    .budget = NODES_MAX };
 	unsigned before = d->count[DIAG_FILE];
 	yaml_parser_t parser;
 	yaml_node_t *root;
@@ -552,16 +637,20 @@ reader_read(const struct schema *s, struct arena *a, const char *file,
 	yaml_parser_set_input_string(&parser, (const unsigned char *)
 	    (text.n != 0 ? text.p : ""), text.n);
 	if (!yaml_parser_load(&parser, &r.doc)) {
-		yaml_problem(&r, &parser);
+		yaml_problem(&r, text, &parser);
 		yaml_parser_delete(&parser);
 		return -EINVAL;
 	}
 	root = yaml_document_get_root_node(&r.doc);
 	if (root != NULL && !is_null(root))
 		read_struct(&r, s, root, obj);
-	if (r.visits > NODES_MAX)
+	if (r.budget == 0)
 		diag_add(d, DIAG_FILE, (struct place){ file, 0, 0 }, NULL,
-		    "aliases make the document too large");
+		    r.problems > PROBLEMS_MAX ?
+		    "too many problems: the others are not told" :
+		    "the document is too large, or aliases make it so");
+	if (root != NULL)
+		read_rest(&r, text, &parser);
 	yaml_document_delete(&r.doc);
 	yaml_parser_delete(&parser);
 	return d->count[DIAG_FILE] > before ? -EINVAL : 0;

@@ -1,5 +1,9 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* Routing rules; see rule.h. Recursion is bounded by RULE_DEPTH_MAX. */
+/*
+ * Routing rules; see rule.h. Parsing recurses at most RULE_DEPTH_MAX deep.
+ * Walking what was parsed may go deeper, for a chain of "&&" leans to the left:
+ * RULE_TEXT_MAX holds it below 6,000 matchers.
+ */
 #include "rule.h"
 
 #include "regexp.h"
@@ -69,7 +73,8 @@ node(struct parser *p, enum rule_kind kind, struct rule *a, struct rule *b)
 static void
 skip_space(struct parser *p)
 {
-	while (p->at < p->text.n && strchr(" \t\r\n", p->text.p[p->at]) != NULL)
+	while (p->at < p->text.n && memchr(" \t\r\n", p->text.p[p->at], 4) !=
+	    NULL)
 		p->at++;
 }
 
@@ -94,8 +99,9 @@ hex_digit(char c)
 	return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
 }
 
+/* As UTF-8; 0 for what is no character: surrogates and beyond the last one. */
 static size_t
-put_utf8(char *out, unsigned c)
+put_utf8(char *out, uint32_t c)
 {
 	if (c < 0x80) {
 		out[0] = (char)c;
@@ -106,10 +112,35 @@ put_utf8(char *out, unsigned c)
 		out[1] = (char)(0x80 | (c & 63));
 		return 2;
 	}
-	out[0] = (char)(0xe0 | c >> 12);
-	out[1] = (char)(0x80 | (c >> 6 & 63));
-	out[2] = (char)(0x80 | (c & 63));
-	return 3;
+	if (c > 0x10ffff || (c >= 0xd800 && c <= 0xdfff))
+		return 0;
+	if (c < 0x10000) {
+		out[0] = (char)(0xe0 | c >> 12);
+		out[1] = (char)(0x80 | (c >> 6 & 63));
+		out[2] = (char)(0x80 | (c & 63));
+		return 3;
+	}
+	out[0] = (char)(0xf0 | c >> 18);
+	out[1] = (char)(0x80 | (c >> 12 & 63));
+	out[2] = (char)(0x80 | (c >> 6 & 63));
+	out[3] = (char)(0x80 | (c & 63));
+	return 4;
+}
+
+/* The number of `digits` digits at p; false when they are not there. */
+static bool
+number(struct parser *p, unsigned digits, int base, uint32_t *ret)
+{
+	*ret = 0;
+	for (unsigned i = 0; i < digits; i++) {
+		int d = p->at < p->text.n ? hex_digit(p->text.p[p->at]) : -1;
+
+		if (d < 0 || d >= base)
+			return false;
+		p->at++;
+		*ret = *ret * (uint32_t)base + (uint32_t)d;
+	}
+	return true;
 }
 
 /* A Go escape behind the backslash; bytes written, 0 when it is none. */
@@ -117,26 +148,34 @@ static size_t
 unescape(struct parser *p, char *out)
 {
 	static const char from[] = "abfnrtv\\\"", to[] = "\a\b\f\n\r\t\v\\\"";
-	char c = p->at < p->text.n ? p->text.p[p->at++] : '\0';
+	char c = p->at < p->text.n ? p->text.p[p->at] : '\0';
 	const char *known = c != '\0' ? strchr(from, c) : NULL;
-	unsigned digits = c == 'x' ? 2 : c == 'u' ? 4 : 0, v = 0;
+	uint32_t v;
 
+	if (c >= '0' && c <= '7') {
+		if (!number(p, 3, 8, &v) || v > 255)
+			return 0;
+		*out = (char)v;
+		return 1;
+	}
+	p->at++;
 	if (known != NULL) {
 		*out = to[known - from];
 		return 1;
 	}
-	for (unsigned i = 0; i < digits; i++) {
-		int d = p->at < p->text.n ? hex_digit(p->text.p[p->at++]) : -1;
-
-		if (d < 0)
+	switch (c) {
+	case 'x':
+		if (!number(p, 2, 16, &v))
 			return 0;
-		v = v << 4 | (unsigned)d;
-	}
-	if (digits == 2) {
 		*out = (char)v;
 		return 1;
+	case 'u':
+	case 'U':
+		return number(p, c == 'u' ? 4 : 8, 16, &v) ?
+		    put_utf8(out, v) : 0;
+	default:
+		return 0;
 	}
-	return digits == 4 ? put_utf8(out, v) : 0;
 }
 
 static struct str
@@ -162,7 +201,7 @@ quoted(struct parser *p)
 			return fail(p, "unknown escape"), STR_NONE;
 		n += k;
 	}
-	if (!take(p, "\""))
+	if (p->at >= p->text.n || p->text.p[p->at++] != '"')
 		return fail(p, "a string has no end"), STR_NONE;
 	return str_n(out, n);
 }
@@ -341,8 +380,10 @@ matcher(struct parser *p)
 	    (p->text.p[p->at] | 0x20) <= 'z'))
 		p->at++;
 	name = str_n(p->text.p + start, p->at - start);
+	p->at = start;		/* that is what a message points at */
 	if ((kind = matcher_kind(p, name)) == RULE_KINDS)
 		return NULL;
+	p->at += name.n;
 	if (!take(p, "("))
 		return fail(p, "expected '(' after %s", matchers[kind].name);
 	if ((r = node(p, kind, NULL, NULL)) == NULL)
