@@ -22,6 +22,7 @@ struct errors_sink {
 struct page_sink {
 	struct sink s;
 	unsigned status;
+	bool no_body;		/* the client's request is a HEAD */
 };
 
 static bool
@@ -74,6 +75,7 @@ on_page_head(struct fiber *f, struct exchange *x, struct sink *sink)
 	struct page_sink *s = (struct page_sink *)sink;
 
 	x->resp.status = s->status;
+	x->resp.no_body |= s->no_body;
 	return sink_head(f, x, sink->out);
 }
 
@@ -170,7 +172,6 @@ errors_serve(struct fiber *f, struct exchange *x, const struct tmw *mw,
 	struct page_sink page = { .s.head = on_page_head };
 	struct str xff = fields_get(&x->req.fields, FIELD_XFF);
 	enum reason why;
-	bool head;
 	int r;
 
 	sink_push(x, &s.s);
@@ -183,14 +184,13 @@ errors_serve(struct fiber *f, struct exchange *x, const struct tmw *mw,
 		(void)fields_set_id(&x->req.fields, FIELD_XFF, xff);
 	else
 		fields_remove(&x->req.fields, FIELD_XFF);
-	head = str_eq(x->req.method, STR("HEAD"));
+	page.no_body = str_eq(x->req.method, STR("HEAD"));
 	why = x->reason;
 	page.status = rewritten(x, c, s.status);
 	keep_headers(x, c);
 	if ((r = make_request(x, c, s.status, page.status)) < 0)
 		return r;
 	respond_begin(x);
-	x->resp.no_body = head;
 	x->req.drop_xff = true;
 	sink_push(x, &page.s);
 	r = service_serve(f, x, table_service(x->t, c->service));
