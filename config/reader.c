@@ -21,6 +21,7 @@ struct reader {
 	unsigned problems;
 	unsigned depth;
 	char *object;		/* "router bi", while inside of one */
+	const char *key;	/* whose value is read, or NULL */
 };
 
 /* NULL when the arena is full, which ends the reading: see reader_read(). */
@@ -140,7 +141,8 @@ read_scalar(struct reader *r, const yaml_node_t *n, const char *want,
 		problem(r, n, DIAG_FILE, "a text cannot hold a NUL byte");
 		return false;
 	}
-	problem(r, n, DIAG_FILE, "expected %s, found a %s", want,
+	problem(r, n, DIAG_FILE, "%s%sexpected %s, found a %s",
+	    r->key != NULL ? r->key : "", r->key != NULL ? ": " : "", want,
 	    n->type == YAML_MAPPING_NODE ? "mapping" : "list");
 	return false;
 }
@@ -447,6 +449,7 @@ read_field(struct reader *r, const struct schema *s, const struct sfield *f,
 {
 	char *at = obj + f->off, *sub;
 
+	r->key = f->key;
 	if (f->arg != S_NO_ARG)
 		*(bool *)(void *)(obj + f->arg) = true;
 	switch ((enum stype)f->type) {
@@ -536,6 +539,7 @@ read_pair(struct reader *r, const struct schema *s,
 	const struct sfield *f;
 	struct str key;
 
+	r->key = NULL;
 	if (!read_scalar(r, p->k, "a key", &key))
 		return;
 	if ((f = find_field(s, key)) == NULL)

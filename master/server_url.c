@@ -54,7 +54,7 @@ server_url_parse(struct str text, struct server_url *ret, const char **ret_why)
 	size_t end = 0;
 
 	*ret = (struct server_url){ 0 };
-	*ret_why = "the URL must begin with http://, https:// or h2c://";
+	*ret_why = "the URL must begin with http:// or https://";
 	if (colon < 0)
 		return -EINVAL;
 	ret->scheme = str_head(text, (size_t)colon);
