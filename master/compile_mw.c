@@ -312,6 +312,22 @@ criterion(struct compiler *c, const struct source_criterion *s,
 	return source(c, s->ip_strategy, ret, ret_why);
 }
 
+/* Final statuses that RFC 9110 and its registry name. */
+static bool
+has_status_text(uint32_t status)
+{
+	static const struct { uint16_t from, to; } known[] = {
+		{ 200, 208 }, { 226, 226 }, { 300, 305 }, { 307, 308 },
+		{ 400, 418 }, { 421, 426 }, { 428, 429 }, { 431, 431 },
+		{ 451, 451 }, { 500, 508 }, { 510, 511 },
+	};
+
+	for (size_t i = 0; i < ARRAY_SIZE(known); i++)
+		if (status >= known[i].from && status <= known[i].to)
+			return true;
+	return false;
+}
+
 static uint32_t
 ip_allow_list(struct compiler *c, const struct middleware *m, char **ret_why)
 {
@@ -324,9 +340,9 @@ ip_allow_list(struct compiler *c, const struct middleware *m, char **ret_why)
 	};
 	const char *bad;
 
-	if (t.reject_status < 200 || t.reject_status > 599)
-		return fail(c, ret_why, "rejectStatusCode must be from 200 to "
-		    "599", NULL);
+	if (!has_status_text(t.reject_status))
+		return fail(c, ret_why, "rejectStatusCode is not a known "
+		    "status of an answer", NULL);
 	if (criterion(c, NULL, &t.source, ret_why) < 0 ||
 	    source(c, l->ip_strategy, &t.source, ret_why) < 0)
 		return 0;
