@@ -65,7 +65,7 @@ def check_head(head, owned=True):
         name, colon, value = line.partition(b":")
         if not colon or not TOKEN.match(name):
             raise Broken(f"N-03 field line: {line!r}")
-        if not value.startswith(b" ") or value.rstrip(b" \t") != value:
+        if not value.startswith(b" ") or value.strip(b" \t") != value[1:]:
             raise Broken(f"N-03 white space around a value: {line!r}")
         seen.setdefault(name.decode().lower(), []).append(value[1:].decode("latin-1"))
     for name in FRAMING:
