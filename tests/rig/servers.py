@@ -33,9 +33,9 @@ def build(what):
 class Server:
     """A child in its own process group, with its log in its own folder."""
 
-    def __init__(self, name, ready, wait_s):
+    def __init__(self, name, ready, wait_s, port=None):
         self.name = name
-        self.port = free_port()
+        self.port = port or free_port()
         self.dir = pathlib.Path(tempfile.mkdtemp(prefix=f"akkod-{name}-"))
         self.log_path = self.dir / "log"
         self.child = None
@@ -123,8 +123,9 @@ class OAuth2Proxy(Server):
 
     `flags` replace or add to the usual ones; a value of None drops one."""
 
-    def __init__(self, keycloak, auth_host, protected_port, flags=None):
-        super().__init__("oauth2-proxy", "/ping", 30)
+    def __init__(self, keycloak, auth_host, public_port, flags=None, port=None,
+                 env=None):
+        super().__init__("oauth2-proxy", "/ping", 30, port)
         public = keycloak.realm + "/protocol/openid-connect"
         inner = keycloak.inner + "/protocol/openid-connect"
         usual = {
@@ -141,12 +142,12 @@ class OAuth2Proxy(Server):
             "client-secret": CLIENT_SECRET,
             "code-challenge-method": "S256",
             "redirect-url":
-                f"https://{auth_host}:{protected_port}/oauth2/callback",
+                f"https://{auth_host}:{public_port}/oauth2/callback",
             "email-domain": "*",
             "skip-provider-button": "true",
             "cookie-secret": "0123456789abcdef0123456789abcdef",
             "cookie-domain": ".akko.test",
-            "whitelist-domain": f".akko.test:{protected_port}",
+            "whitelist-domain": f".akko.test:{public_port}",
             "reverse-proxy": "true",
             "set-xauthrequest": "true",
             "set-authorization-header": "true",
@@ -154,4 +155,4 @@ class OAuth2Proxy(Server):
         }
         usual.update(flags or {})
         self._spawn([build("oauth2-proxy")] +
-                    [f"--{k}={v}" for k, v in usual.items() if v is not None])
+                    [f"--{k}={v}" for k, v in usual.items() if v is not None], env)
