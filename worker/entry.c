@@ -31,6 +31,22 @@ is_options_star(const struct exchange *x)
 	return x->req.path.n == 1 && x->req.path.p[0] == '*';
 }
 
+/*
+ * An OPTIONS that may go no further is answered here; another one has a hop
+ * less to go (H1-H19). 1 when it is answered.
+ */
+static int
+count_forwards(struct fiber *f, struct exchange *x)
+{
+	struct str left;
+
+	if (x->req.max_forwards == 0)
+		return answer(f, x, 200, REASON_INTERNAL_SERVICE, STR_NONE);
+	left = arena_printf(&x->arena, "%d", x->req.max_forwards - 1);
+	return left.p == NULL ? -ENOMEM : fields_set_id(&x->req.fields,
+	    FIELD_MAX_FORWARDS, left);
+}
+
 /* ---- Names --------------------------------------------------------------- */
 
 static bool
@@ -276,6 +292,8 @@ entry_apply(struct fiber *f, struct exchange *x)
 
 	if (is_options_star(x))
 		return answer(f, x, 200, REASON_INTERNAL_SERVICE, STR_NONE);
+	if (x->req.max_forwards >= 0 && (r = count_forwards(f, x)) != 0)
+		return r;
 	if (!check_names(x)) {
 		x->close = true;
 		r = respond_error(f, x, 400, REASON_UNDERSCORE,

@@ -37,6 +37,7 @@ struct request {
 	struct str host;	/* as received, with its port */
 	struct fields fields;	/* end-to-end fields; Host is not among them */
 	uint64_t length;	/* FRAMING_LENGTH */
+	int32_t max_forwards;	/* of OPTIONS, else -1 */
 	uint8_t framing;	/* enum framing */
 	uint8_t minor;		/* HTTP/1.minor; 1 for others */
 	bool has_query;

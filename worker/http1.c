@@ -120,6 +120,7 @@ take_request(struct exchange *x, const struct h1_request *q)
 	x->req.framing = q->framing;
 	x->req.minor = q->minor;
 	x->req.expect_continue = q->expect_continue;
+	x->req.max_forwards = q->max_forwards;
 	x->close = !q->keep_alive || x->c->w->draining;
 }
 
@@ -138,9 +139,16 @@ parse_head(struct exchange *x, struct conn *c, size_t n,
 	}
 	r = h1_parse_request(&q, &x->req.fields, (const char *)x->head->data +
 	    x->head->head - n, n, lim, err);
-	if (r == 0)
-		take_request(x, &q);
-	return r;
+	if (r < 0)
+		return r;
+	/* Whoever asks for another scheme means another listener (L18). */
+	if (q.scheme.n != 0 && (q.scheme.n == 5) != conn_is_tls(c)) {
+		*err = (struct h1_error){ .status = 421,
+		    .reason = REASON_MISDIRECTED };
+		return -EBADMSG;
+	}
+	take_request(x, &q);
+	return 0;
 }
 
 static void

@@ -47,9 +47,11 @@ refuse(struct fiber *f, struct exchange *x, unsigned status, enum reason why)
 static int
 no_route(struct fiber *f, struct exchange *x, const struct route_match *m)
 {
-	int r = respond_error(f, x, 404, m->host_known ? REASON_ROUTE_NONE :
-	    REASON_ROUTE_NO_HOST, STR("404 page not found"));
+	int r;
 
+	x->close |= x->req.host.n == 0;		/* H1-H08 */
+	r = respond_error(f, x, 404, m->host_known ? REASON_ROUTE_NONE :
+	    REASON_ROUTE_NO_HOST, STR("404 page not found"));
 	return r < 0 ? r : 1;
 }
 

@@ -102,7 +102,8 @@ prepare(struct exchange *x, const struct tservice *sv, const struct tserver *to,
 	    .te_trailers = x->req.te_trailers,
 	    .zero_length = x->req.framing == FRAMING_NONE &&
 	    wants_length(x->req.method) };
-	q->host = sv->pass_host_header ? x->req.host :
+	/* A request of 1.0 may have none: then the server's own (H1-H08). */
+	q->host = sv->pass_host_header && x->req.host.n != 0 ? x->req.host :
 	    table_str(x->t, to->authority);
 	return q->path.p == NULL ? -ENOMEM : 0;
 }
