@@ -12,13 +12,11 @@ import pathlib
 import random
 import shutil
 import statistics
-import subprocess
 import sys
 import tempfile
 
 import checks
-from proxies import (Akkod, HAProxy, LOAD_CPU, Nginx, Origin,
-                     make_certificate, pin)
+from proxies import Akkod, HAProxy, Nginx, Tools, make_certificate
 
 # name: (load's arguments, what the issue asks of io_uring and epoll)
 WORK = {
@@ -37,14 +35,10 @@ ROUTES = (10, 1000, 10000)
 ROUTES_MOST = 1.05      # 10,000 routes against 10
 
 
-def run_load(proxy, origin, args, seconds):
+def sample(proxy, tools, args, seconds):
     args = args.split() if isinstance(args, str) else args
-    port = proxy.tls if "-T" in args else proxy.plain
-    done = subprocess.run(
-        [origin.load, "-a", f"127.0.0.1:{port}", "-t", str(seconds), "-P",
-         ",".join(map(str, proxy.pids())), *args],
-        stdout=subprocess.PIPE, preexec_fn=pin(LOAD_CPU))
-    result = json.loads(done.stdout)
+    out, _ = tools.load(proxy, "-t", str(seconds), *args).communicate()
+    result = json.loads(out)
     wanted = float(args[args.index("-r") + 1]) * result["seconds"]
     result["saturated"] = result["done"] < 0.97 * wanted
     if result["errors"]:
@@ -52,12 +46,12 @@ def run_load(proxy, origin, args, seconds):
     return result
 
 
-def rounds(proxies, origin, work, opt):
+def rounds(proxies, tools, work, opt):
     """CPU us per request: a list per proxy, one figure a round."""
     cost = {p.name: [] for p in proxies}
     for _ in range(opt.rounds):
         for p in random.sample(proxies, len(proxies)):
-            result = run_load(p, origin, work, opt.seconds)
+            result = sample(p, tools, work, opt.seconds)
             cost[p.name].append(result["cpu_us"])
             if opt.verbose or result["saturated"]:
                 print(f"  {p.name}: {result}", flush=True)
@@ -74,10 +68,10 @@ def show(r):
     return f"{r[0]:.2f} ({r[1]:.2f}-{r[2]:.2f})"
 
 
-def compare(opt, origin, folder):
-    peers = [Nginx("nginx", folder, origin.port),
-             HAProxy("haproxy", folder, origin.port)]
-    ours = [Akkod(f"akkod-{io}", folder, origin.port, opt.akkod, io)
+def compare(opt, tools, folder):
+    peers = [Nginx("nginx", folder, tools.port),
+             HAProxy("haproxy", folder, tools.port)]
+    ours = [Akkod(f"akkod-{io}", folder, tools.port, opt.akkod, io)
             for io in opt.io]
     proxies = []
     try:
@@ -89,17 +83,17 @@ def compare(opt, origin, folder):
         print("|" + "---|" * (1 + len(proxies) + len(ours)))
         for name in opt.work:
             if name in WORK:
-                compare_one(name, proxies, ours, origin, opt)
+                compare_one(name, proxies, ours, tools, opt)
     finally:
         for p in proxies:
             p.stop()
 
 
-def compare_one(name, proxies, ours, origin, opt):
+def compare_one(name, proxies, ours, tools, opt):
     args, uring, epoll = WORK[name]
     # HAProxy has no forward-auth of its own.
     able = [p for p in proxies if name != "auth-200" or p.name != "haproxy"]
-    cost = rounds(able, origin, args, opt)
+    cost = rounds(able, tools, args, opt)
     median = {n: statistics.median(c) for n, c in cost.items()}
     better = min((n for n in median if not n.startswith("akkod")),
                  key=median.get)
@@ -112,20 +106,20 @@ def compare_one(name, proxies, ours, origin, opt):
     print(f"| {name} | " + " | ".join(cells) + " |", flush=True)
 
 
-def compare_routes(opt, origin, folder):
+def compare_routes(opt, tools, folder):
     """Requests to hosts at random among 10, 1,000 and 10,000."""
     for io in opt.io:
         proxies = []
         try:
             for n in ROUTES:
-                proxies.append(Akkod(f"routes-{n}-{io}", folder, origin.port,
+                proxies.append(Akkod(f"routes-{n}-{io}", folder, tools.port,
                                      opt.akkod, io, n).start())
             cost = {p.name: [] for p in proxies}
             for _ in range(opt.rounds):
                 for p in random.sample(proxies, len(proxies)):
                     load = f"-h %u.routes.test -n {p.routes} -p /200 -r 8000"
-                    cost[p.name].append(run_load(
-                        p, origin, load, opt.seconds)["cpu_us"])
+                    cost[p.name].append(sample(
+                        p, tools, load, opt.seconds)["cpu_us"])
             base = cost[proxies[0].name]
             print(f"routes ({io}): " + ", ".join(
                 f"{p.routes:,}: {statistics.median(cost[p.name]):.1f} us = "
@@ -165,17 +159,16 @@ def main():
     folder = pathlib.Path(tempfile.mkdtemp(prefix="bench-"))
     folder.chmod(0o755)
     make_certificate(folder)
-    origin = Origin(folder)
+    tools = Tools(folder)
     try:
         if any(w in WORK for w in opt.work):
-            compare(opt, origin, folder)
+            compare(opt, tools, folder)
         if "routes" in opt.work:
-            compare_routes(opt, origin, folder)
+            compare_routes(opt, tools, folder)
         for name, check in checks.CHECKS.items():
             if name in opt.work:
-                check(opt, origin, folder)
+                check(opt, tools, folder)
     finally:
-        origin.stop()
         shutil.rmtree(folder, ignore_errors=True)
 
 

@@ -10,7 +10,7 @@ import struct
 import subprocess
 import time
 
-from proxies import Akkod, HAProxy, LOAD_CPU, Nginx, pin
+from proxies import Akkod, HAProxy, Nginx
 
 IDLE = 4000             # connections
 CHANGES = 20
@@ -27,19 +27,15 @@ def pss(pids):
     return total
 
 
-def idle_cost(proxy, origin, tls):
+def idle_cost(proxy, tools, tls):
     """Bytes per connection that did one request and waits."""
-    port = proxy.tls if tls else proxy.plain
     more = ["-T"] if tls else []
-    base = [origin.load, "-a", f"127.0.0.1:{port}", *more]
     # What serving needs at all is there before.
-    subprocess.run([*base, "-r", "500", "-t", "1"], check=True,
-                   stdout=subprocess.DEVNULL)
+    tools.load(proxy, "-r", "500", "-t", "1", *more).communicate()
     time.sleep(1)
     before = pss(proxy.pids())
-    load = subprocess.Popen([*base, "-i", "-c", str(IDLE), "-r", "1500"],
-                            stdin=subprocess.PIPE, stdout=subprocess.PIPE,
-                            preexec_fn=pin(LOAD_CPU))
+    load = tools.load(proxy, "-i", "-c", str(IDLE), "-r", "1500", *more,
+                      stdin=subprocess.PIPE)
     result = json.loads(load.stdout.readline())
     time.sleep(2)
     after = pss(proxy.pids())
@@ -51,17 +47,17 @@ def idle_cost(proxy, origin, tls):
     return (after - before) / IDLE
 
 
-def memory(opt, origin, folder):
-    kinds = [lambda n, io=io: Akkod(n, folder, origin.port, opt.akkod, io)
-             for io in opt.io] + [lambda n: Nginx(n, folder, origin.port),
-                                  lambda n: HAProxy(n, folder, origin.port)]
+def memory(opt, tools, folder):
+    kinds = [lambda n, io=io: Akkod(n, folder, tools.port, opt.akkod, io)
+             for io in opt.io] + [lambda n: Nginx(n, folder, tools.port),
+                                  lambda n: HAProxy(n, folder, tools.port)]
     for i, make in enumerate(kinds):
         # A process each: what one kind left behind would serve the other.
         cost = {}
         for tls in False, True:
             p = make(f"memory-{i}-{'tls' if tls else 'plain'}").start()
             try:
-                cost[tls] = idle_cost(p, origin, tls)
+                cost[tls] = idle_cost(p, tools, tls)
             finally:
                 p.stop()
         name = f"akkod {p.io}" if i < len(opt.io) else type(p).__name__
@@ -116,24 +112,21 @@ MALLOCS = ("malloc", "calloc", "realloc", "posix_memalign", "aligned_alloc",
            "memalign")
 
 
-def mallocs(opt, origin, folder):
+def mallocs(opt, tools, folder):
     for io in opt.io:
-        p = Akkod(f"mallocs-{io}", folder, origin.port, opt.akkod, io).start()
+        p = Akkod(f"mallocs-{io}", folder, tools.port, opt.akkod, io).start()
         try:
-            mallocs_of(p, origin, io)
+            mallocs_of(p, tools, io)
         finally:
             p.stop()
 
 
-def mallocs_of(proxy, origin, io):
+def mallocs_of(proxy, tools, io):
     """In the worker, while connections of both sides stay the same."""
     pids = [p for p in proxy.pids() if b"worker" in
             open(f"/proc/{p}/cmdline", "rb").read()]
     path, offsets = libc_offsets(pids[0], MALLOCS)
-    load = subprocess.Popen(
-        [origin.load, "-a", f"127.0.0.1:{proxy.plain}", "-r", "4000", "-c",
-         "16", "-t", "3", "-w", "0"], stdout=subprocess.PIPE,
-        preexec_fn=pin(LOAD_CPU))
+    load = tools.load(proxy, "-r", "4000", "-c", "16", "-t", "3", "-w", "0")
     time.sleep(1)
     try:
         probes = [Uprobe(p, path, o) for p in pids for o in offsets.values()]
@@ -183,15 +176,16 @@ http:
     os.rename(proxy.dir / ".change", proxy.dir / "dynamic" / "change.yaml")
 
 
-def publish(opt, origin, folder):
+def publish(opt, tools, folder):
     """From the rename of a file to the last worker that serves its content."""
     for io in opt.io:
-        p = Akkod(f"publish-{io}", folder, origin.port, opt.akkod, io, 10000,
+        p = Akkod(f"publish-{io}", folder, tools.port, opt.akkod, io, 10000,
                   workers=2)
         p.configure = lambda: (Akkod.configure(p), put_change(p, 0))
         p.start()
         try:
-            took = [publish_once(p, v) for v in range(1, CHANGES + 1)]
+            with tools.server():
+                took = [publish_once(p, v) for v in range(1, CHANGES + 1)]
         finally:
             p.stop()
         took.sort()

@@ -5,15 +5,22 @@
  * answered, and latency counts from the moment a request was due. Meanwhile it
  * reads the CPU time of the processes that are measured, so that requests and
  * time are of the same interval. One line of JSON tells the result.
+ * The same process is the server behind the proxies (origin.c), and it never
+ * sleeps while it measures: on a loopback device the cost of waking a receiver
+ * falls on the sender, here a proxy, which no network card does.
  *
- *   load -a ADDRESS:PORT -h HOST -p PATH -r RATE [-t SECONDS] [-w WARM-UP]
- *	[-c CONNECTIONS] [-P PID,...] [-H FIELD] [-n HOSTS] [-T] [-N] [-R] [-i]
+ *   load -o PORT	only the server, and it sleeps
+ *   load -o PORT -a ADDRESS:PORT -h HOST -p PATH -r RATE [-t SECONDS]
+ *	[-w WARM-UP] [-c CONNECTIONS] [-P PID,...] [-H FIELD] [-n HOSTS]
+ *	[-T] [-N] [-R] [-i]
  *
  *   -T TLS 1.3   -N a connection for each request   -R that resumes a session
  *   -n HOSTS     HOST is "%u.name": a number below HOSTS is put in its place
  *   -i           one request on each connection, then they stay open and idle
  *		  until standard input ends
  */
+#include "bench.h"
+
 #include <arpa/inet.h>
 #include <ctype.h>
 #include <dirent.h>
@@ -29,7 +36,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
-#include <sys/prctl.h>
 #include <sys/socket.h>
 #include <time.h>
 #include <unistd.h>
@@ -41,6 +47,7 @@
 enum state { IDLE, CONNECTING, SHAKING, WAITING };
 
 struct conn {
+	struct handler h;
 	int fd;				/* -1: not open */
 	SSL *ssl;
 	enum state state;
@@ -59,6 +66,7 @@ static struct {
 	struct sockaddr_in sa;
 	double rate, seconds, warm;
 	unsigned conns, hosts;
+	uint16_t origin;
 	bool tls, fresh, resume, idle;
 } opt = { .host = "bench.test", .path = "/200", .rate = 1000, .seconds = 3,
     .warm = 0.5, .conns = 64 };
@@ -75,7 +83,7 @@ static char in[IN_BYTES];
 
 static void finish(struct conn *c, bool good, const char *why);
 
-static void
+void
 die(const char *what)
 {
 	perror(what);
@@ -384,8 +392,10 @@ open_conn(struct conn *c)
 }
 
 static void
-on_event(struct conn *c, uint32_t events)
+on_event(struct handler *h, uint32_t events)
 {
+	struct conn *c = (struct conn *)h;
+
 	if (c->fd < 0)
 		return;
 	if (c->state == CONNECTING) {
@@ -457,20 +467,18 @@ gap(void)
 	return (int64_t)(-log(u) / opt.rate * (double)SEC);
 }
 
-/* Waits for events, at most until `until`. */
+/* Handles what there is; waits for it only when it may sleep. */
 static void
-turn(int64_t until)
+turn(bool sleep)
 {
 	struct epoll_event ev[64];
-	int64_t wait = until - now();
-	struct timespec ts = { 0, 0 };
-	int n;
+	int n = epoll_wait(ep, ev, 64, sleep ? 10 : 0);
 
-	if (wait > 0)
-		ts = (struct timespec){ wait / SEC, wait % SEC };
-	n = epoll_pwait2(ep, ev, 64, &ts, NULL);
-	for (int i = 0; i < n; i++)
-		on_event(ev[i].data.ptr, ev[i].events);
+	for (int i = 0; i < n; i++) {
+		struct handler *h = ev[i].data.ptr;
+
+		h->fn(h, ev[i].events);
+	}
 }
 
 static void
@@ -492,8 +500,7 @@ run_rate(void)
 			start_request(c, due);
 			due += gap();
 		}
-		/* Without an idle connection only an answer helps. */
-		turn(due <= t || due > end ? end : due);
+		turn(false);
 	}
 	report((double)(t - from) / (double)SEC, cpu_of_all() - cpu);
 }
@@ -507,10 +514,10 @@ run_idle(void)
 		start_request(idle_get(), due);
 		due += (int64_t)((double)SEC / opt.rate);
 		while (now() < due)
-			turn(due);
+			turn(false);
 	}
 	for (int64_t end = now() + SEC; done < opt.conns && now() < end;)
-		turn(end);
+		turn(true);
 	report(0, 0);
 	while (read(0, in, sizeof(in)) > 0)
 		continue;
@@ -519,7 +526,6 @@ run_idle(void)
 static void
 setup(void)
 {
-	prctl(PR_SET_TIMERSLACK, 1UL);
 	signal(SIGPIPE, SIG_IGN);
 	ep = epoll_create1(0);
 	samples = malloc(SAMPLES * sizeof(*samples));
@@ -527,6 +533,7 @@ setup(void)
 	if (samples == NULL || conns == NULL)
 		die("malloc");
 	for (unsigned i = 0; i < opt.conns; i++) {
+		conns[i].h.fn = on_event;
 		conns[i].fd = -1;
 		idle_put(&conns[i]);
 	}
@@ -560,8 +567,9 @@ main(int argc, char **argv)
 {
 	int o;
 
-	while ((o = getopt(argc, argv, "a:h:p:r:t:w:c:P:H:n:TNRi")) != -1)
+	while ((o = getopt(argc, argv, "o:a:h:p:r:t:w:c:P:H:n:TNRi")) != -1)
 		switch (o) {
+		case 'o': opt.origin = (uint16_t)atoi(optarg); break;
 		case 'a': set_address(optarg); break;
 		case 'h': opt.host = optarg; break;
 		case 'p': opt.path = optarg; break;
@@ -579,6 +587,10 @@ main(int argc, char **argv)
 		default: return 2;
 		}
 	setup();
+	if (opt.origin != 0)
+		origin_start(ep, opt.origin);
+	while (opt.sa.sin_port == 0)
+		turn(true);
 	if (opt.idle)
 		run_idle();
 	else

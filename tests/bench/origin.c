@@ -3,14 +3,13 @@
  * The server behind the proxies that are measured: answers from memory and
  * does little else. "GET /N" is answered with N bytes of JSON that compress
  * like real ones, "GET /auth" with 200, a user's name and no body.
- *
- *   origin PORT
  */
+#include "bench.h"
+
 #include <arpa/inet.h>
 #include <errno.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
-#include <signal.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -30,6 +29,7 @@ struct answer {
 };
 
 struct conn {
+	struct handler h;
 	int fd;
 	const struct answer *a;		/* being sent, or NULL */
 	size_t sent, have;
@@ -38,14 +38,7 @@ struct conn {
 
 static struct answer answers[ANSWERS];
 static unsigned nanswers;
-static int ep;
-
-static void
-die(const char *what)
-{
-	perror(what);
-	exit(1);
-}
+static int ep, listener;
 
 /* Lines of JSON with numbers that differ: about 1:4 with gzip. */
 static void
@@ -155,26 +148,10 @@ serve(struct conn *c)
 }
 
 static void
-accept_all(int listener)
+on_event(struct handler *h, uint32_t events)
 {
-	int fd, one = 1;
+	struct conn *c = (struct conn *)h;
 
-	while ((fd = accept4(listener, NULL, NULL, SOCK_NONBLOCK)) >= 0) {
-		struct conn *c = calloc(1, sizeof(*c));
-		struct epoll_event e = { .events = EPOLLIN, .data.ptr = c };
-
-		if (c == NULL)
-			die("calloc");
-		c->fd = fd;
-		setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof(one));
-		if (epoll_ctl(ep, EPOLL_CTL_ADD, fd, &e) < 0)
-			die("epoll_ctl");
-	}
-}
-
-static void
-on_event(struct conn *c, uint32_t events)
-{
 	if (c->a == NULL)
 		serve(c);
 	else if ((events & EPOLLOUT) == 0)
@@ -183,31 +160,43 @@ on_event(struct conn *c, uint32_t events)
 		want(c, EPOLLIN);
 }
 
-int
-main(int argc, char **argv)
+static void
+on_accept(struct handler *h, uint32_t events)
 {
-	struct sockaddr_in sa = { .sin_family = AF_INET,
-	    .sin_port = htons((uint16_t)atoi(argc > 1 ? argv[1] : "9000")),
-	    .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
-	struct epoll_event ev[64], e = { .events = EPOLLIN };
-	int listener = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK, 0), one = 1;
+	int fd, one = 1;
 
-	signal(SIGPIPE, SIG_IGN);
+	(void)h;
+	(void)events;
+	while ((fd = accept4(listener, NULL, NULL, SOCK_NONBLOCK)) >= 0) {
+		struct conn *c = calloc(1, sizeof(*c));
+		struct epoll_event e = { .events = EPOLLIN, .data.ptr = c };
+
+		if (c == NULL)
+			die("calloc");
+		c->h.fn = on_event;
+		c->fd = fd;
+		setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof(one));
+		if (epoll_ctl(ep, EPOLL_CTL_ADD, fd, &e) < 0)
+			die("epoll_ctl");
+	}
+}
+
+void
+origin_start(int epoll, uint16_t port)
+{
+	static struct handler h = { on_accept };
+	struct sockaddr_in sa = { .sin_family = AF_INET,
+	    .sin_port = htons(port),
+	    .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
+	struct epoll_event e = { .events = EPOLLIN, .data.ptr = &h };
+	int one = 1;
+
+	ep = epoll;
+	listener = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK, 0);
 	setsockopt(listener, SOL_SOCKET, SO_REUSEADDR, &one, sizeof(one));
 	if (bind(listener, (struct sockaddr *)&sa, sizeof(sa)) < 0 ||
 	    listen(listener, 1024) < 0)
 		die("listen");
-	ep = epoll_create1(0);
 	if (epoll_ctl(ep, EPOLL_CTL_ADD, listener, &e) < 0)
 		die("epoll_ctl");
-	for (;;) {
-		int n = epoll_wait(ep, ev, 64, -1);
-
-		for (int i = 0; i < n; i++) {
-			if (ev[i].data.ptr == NULL)
-				accept_all(listener);
-			else
-				on_event(ev[i].data.ptr, ev[i].events);
-		}
-	}
 }

@@ -4,6 +4,7 @@
 All do the same work: one worker, keep-alive to the server, the same request
 fields added, host names routed, no access log, one TLS 1.3 suite.
 """
+import contextlib
 import os
 import pathlib
 import signal
@@ -205,7 +206,7 @@ frontend web
     http-request set-header X-Forwarded-Server bench
     http-request set-header X-Real-Ip %[src]
     use_backend gzip if {{ req.hdr(host) -i gzip.test }}
-    use_backend plain if {{ req.hdr(host) -i bench.test }}
+    default_backend plain
 backend plain
     server origin 127.0.0.1:{self.origin}
 backend gzip
@@ -280,22 +281,31 @@ http:
         return {"AKKOD_IO": self.io}
 
 
-class Origin:
-    """The server behind all of them, and the tools' own programs."""
+class Tools:
+    """Our own program: load, and the server behind all proxies."""
 
     def __init__(self, folder):
-        for name, libs in ("origin", []), ("load", ["-lssl", "-lcrypto", "-lm"]):
-            subprocess.run(["cc", "-O2", "-D_GNU_SOURCE", "-o", folder / name,
-                            HERE / f"{name}.c", *libs], check=True)
-        self.load = folder / "load"
-        self.port = free_port()
-        self.process = subprocess.Popen([folder / "origin", str(self.port)],
-                                        preexec_fn=pin(LOAD_CPU))
-        wait_port(self.port, self.process)
+        self.program, self.port = folder / "load", free_port()
+        subprocess.run(["cc", "-O2", "-D_GNU_SOURCE", "-o", self.program,
+                        HERE / "load.c", HERE / "origin.c",
+                        "-lssl", "-lcrypto", "-lm"], check=True)
 
-    def stop(self):
-        self.process.terminate()
-        self.process.wait()
+    def load(self, proxy, *args, **how):
+        """The process, which is the server as well while it lasts."""
+        port = proxy.tls if set(args) & {"-T"} else proxy.plain
+        return subprocess.Popen(
+            [self.program, "-o", str(self.port), "-a", f"127.0.0.1:{port}",
+             "-P", ",".join(map(str, proxy.pids())), *args],
+            stdout=subprocess.PIPE, preexec_fn=pin(LOAD_CPU), **how)
+
+    @contextlib.contextmanager
+    def server(self):
+        process = subprocess.Popen([self.program, "-o", str(self.port)],
+                                   preexec_fn=pin(LOAD_CPU))
+        wait_port(self.port, process)
+        yield
+        process.terminate()
+        process.wait()
 
 
 def make_certificate(folder):
