@@ -106,12 +106,23 @@ put_header(const struct exchange *x, const struct taccess_log *a,
 	    mode == TLOG_REDACT ? STR("REDACTED") : v);
 }
 
+/* The client's, whatever a middleware made of it. */
+static struct str
+method(const struct exchange *x)
+{
+	return x->facts.method.n != 0 ? x->facts.method : x->req.method;
+}
+
 static void
 put_path(const struct exchange *x, const struct taccess_log *a, struct buf *out)
 {
-	buf_puts(out, x->facts.path.n != 0 ? x->facts.path : x->req.path);
-	if (x->req.has_query && a->query_mode == TLOG_KEEP)
-		buf_printf(out, "?%.*s", STR_ARG(x->req.query));
+	bool routed = x->facts.path.n != 0;
+
+	buf_puts(out, routed ? x->facts.path : x->req.path);
+	if (a->query_mode == TLOG_KEEP && (routed ? x->facts.has_query :
+	    x->req.has_query))
+		buf_printf(out, "?%.*s", STR_ARG(routed ? x->facts.query :
+		    x->req.query));
 }
 
 static struct str
@@ -135,7 +146,7 @@ access_line_common(const struct exchange *x, const struct taccess_log *a,
 	buf_puts(out, STR(" - "));
 	put_plain(out, x->facts.client_user);
 	buf_printf(out, " [%.*s] \"%.*s ", STR_ARG(when_text(
-	    x->facts.start_wall, when)), STR_ARG(x->req.method));
+	    x->facts.start_wall, when)), STR_ARG(method(x)));
 	put_path(x, a, out);
 	buf_printf(out, " HTTP/1.%u\" %u %llu ", x->req.minor, x->resp.status,
 	    (unsigned long long)x->facts.response_bytes);
@@ -279,8 +290,7 @@ put_request(struct line *l)
 	put_num(l, "RequestContentSize", (int64_t)x->facts.request_bytes);
 	put_num(l, "RequestCount", (int64_t)x->facts.number);
 	put_str(l, "RequestHost", host);
-	put_str(l, "RequestMethod", x->facts.method.n != 0 ? x->facts.method :
-	    x->req.method);
+	put_str(l, "RequestMethod", method(x));
 	put_str(l, "RequestPath", buf_str(&path));
 	put_str(l, "RequestPort", port.n != 0 ? port : STR("-"));
 	put_str(l, "RequestProtocol", x->req.minor == 0 ? STR("HTTP/1.0") :

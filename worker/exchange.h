@@ -100,6 +100,8 @@ struct exchange_facts {
 	struct str client_user;		/* basicAuth, headerField */
 	struct str xff;			/* X-Forwarded-For before the proxy's own */
 	struct str host, path, method;	/* as routed; middlewares change req's */
+	struct str query;		/* the same; without '?' */
+	bool has_query;
 	uint64_t request_bytes;		/* body received */
 	uint64_t response_bytes;	/* body sent to the client */
 	uint64_t origin_bytes;		/* body received from the service */

@@ -101,6 +101,8 @@ router_select(struct fiber *f, struct exchange *x)
 	int r;
 
 	x->facts.path = x->req.path;
+	x->facts.query = x->req.query;
+	x->facts.has_query = x->req.has_query;
 	x->facts.host = x->req.host;
 	x->facts.method = x->req.method;
 	x->facts.xff = fields_get(&x->req.fields, FIELD_XFF);
