@@ -13,6 +13,7 @@
 
 #define PROBE		16	/* buckets looked at for one key */
 #define TRIES		64	/* of one compare-and-swap */
+#define CLOCK_LAG	(60 * NSEC_SEC)	/* of a worker that was held up */
 
 int
 live_create(struct live **ret)
@@ -89,15 +90,19 @@ static struct cost
 rate_cost(const struct live_rate *r)
 {
 	struct cost c;
-	nsec_t per_sec = r->average * NSEC_SEC / r->period_ns;
+	__int128_t per_sec = (__int128_t)r->average * NSEC_SEC / r->period_ns;
 
 	c.token = r->period_ns / r->average;
 	if (c.token < 1)
 		c.token = 1;
-	if (__builtin_mul_overflow(c.token, r->burst, &c.burst))
+	if (c.token > NSEC_NEVER / 8)
+		c.token = NSEC_NEVER / 8;
+	if (__builtin_mul_overflow(c.token, r->burst, &c.burst) ||
+	    c.burst > NSEC_NEVER / 4)
 		c.burst = NSEC_NEVER / 4;
 	/* Traefik: half a second below one per second, else 1/(2 rate). */
-	c.max_delay = per_sec < 1 ? NSEC_SEC / 2 : NSEC_SEC / (2 * per_sec);
+	c.max_delay = per_sec < 1 ? NSEC_SEC / 2 :
+	    (nsec_t)(NSEC_SEC / (2 * per_sec));
 	return c;
 }
 
@@ -126,7 +131,11 @@ bucket_find(struct live *l, uint64_t key, nsec_t now)
 			oldest = b;
 		}
 	}
-	/* All taken: the one that is full again, or nearest to it, makes room. */
+	/*
+	 * All taken: the one that is full again, or nearest to it, makes room.
+	 * What it owes stays, so that a flood of keys forgives nobody and two
+	 * workers that do this at once cannot forget a token.
+	 */
 	for (unsigned i = 0; i < TRIES && oldest != NULL; i++) {
 		uint64_t have = atomic_load(&oldest->key);
 
@@ -134,10 +143,8 @@ bucket_find(struct live *l, uint64_t key, nsec_t now)
 			return oldest;
 		if (oldest_at > now + NSEC_SEC * 3600)
 			return NULL;
-		if (atomic_compare_exchange_strong(&oldest->key, &have, key)) {
-			atomic_store(&oldest->full_at, now);
+		if (atomic_compare_exchange_strong(&oldest->key, &have, key))
 			return oldest;
-		}
 	}
 	return NULL;
 }
@@ -152,19 +159,29 @@ live_rate_take(struct live *l, uint32_t id, uint64_t key,
 	struct live_bucket *b = bucket_find(l, hash, now);
 
 	for (unsigned i = 0; b != NULL && i < TRIES; i++) {
-		int64_t was = atomic_load(&b->full_at), next;
+		int64_t was = atomic_load(&b->full_at), at = was;
 		nsec_t wait;
 
-		/* A value that no arithmetic of ours makes is a corrupted one. */
-		if (was < now || was > now + c.burst + c.max_delay + NSEC_SEC)
-			next = (was < now ? now : now + c.burst) + c.token;
-		else
-			next = was + c.token;
-		wait = next - now - c.burst;
+		/*
+		 * Further ahead than our arithmetic goes and than another
+		 * worker's clock may be: a corrupted value, or the debt of a
+		 * larger burst before a reload. It is an empty bucket from now
+		 * on.
+		 */
+		if (was < now)
+			at = now;
+		else if (was - now > c.burst + c.max_delay + CLOCK_LAG)
+			at = now + c.burst;
+		wait = at + c.token - now - c.burst;
 		*ret_wait = wait > 0 ? wait : 0;
-		if (wait > c.max_delay)
+		if (wait > c.max_delay) {
+			if (at != was)
+				(void)atomic_compare_exchange_strong(
+				    &b->full_at, &was, at);
 			return -EAGAIN;
-		if (atomic_compare_exchange_weak(&b->full_at, &was, next))
+		}
+		if (atomic_compare_exchange_weak(&b->full_at, &was,
+		    at + c.token))
 			return wait > 0;
 	}
 	*ret_wait = NSEC_SEC;
