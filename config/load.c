@@ -197,9 +197,8 @@ load_dir(struct provided *p, const char *dir, unsigned depth, struct diags *d)
 		    str_has_suffix(name, STR(".yaml")))
 			one = load_file(p, path, d);
 		else if (str_has_suffix(name, STR(".toml"))) {
-			diag_add(d, DIAG_FILE, (struct place){ NULL, 0, 0 },
-			    NULL, "%s: TOML is not supported: write YAML",
-			    path);
+			diag_add(d, DIAG_FILE, (struct place){ path, 0, 0 },
+			    NULL, "TOML is not supported: write YAML");
 			one = -EINVAL;
 		}
 		r = one < 0 ? one : r;
@@ -220,13 +219,14 @@ provided_load(const struct file_provider *fp, struct provided **ret,
 	arena_init(&p->arena, ARENA_MAX);
 	r = fp->directory != NULL ? load_dir(p, fp->directory, 0, d) :
 	    load_file(p, fp->filename, d);
+	/* Also of files beside a bad one: all is told in one go. */
+	check_dynamic(&p->dynamic, &p->arena, d);
 	if (r < 0) {
 		provided_free(p);
 		return r;
 	}
 	p->empty = !p->dynamic.http_present && p->dynamic.certificates.n == 0 &&
 	    p->dynamic.tls_options.n == 0 && p->dynamic.tls_stores.n == 0;
-	check_dynamic(&p->dynamic, &p->arena, d);
 	*ret = p;
 	return 0;
 }
