@@ -16,6 +16,7 @@
 #include "http1_sink.h"
 #include "live.h"
 #include "router.h"
+#include "tunnel.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -30,9 +31,10 @@ head_limits(const struct conn *c)
 
 	if (g != NULL && c->l->ep != TNONE &&
 	    (max = table_entry_point(&g->table, c->l->ep)->max_header_bytes)) {
-		lim.head = max;
-		if (max > lim.field)
+		/* Who asks for a larger head may mean one line of it. */
+		if (max > lim.head)
 			lim.field = max;
+		lim.head = max;
 	}
 	return lim;
 }
@@ -195,6 +197,7 @@ http1_serve(struct fiber *f, struct conn *c)
 	struct http1_sink sink;
 	struct h1_error err;
 	struct exchange *x;
+	struct tunnel *tunnel;
 	size_t n;
 	int r = read_head(f, c, &lim, &n, &err);
 
@@ -215,11 +218,18 @@ http1_serve(struct fiber *f, struct conn *c)
 	r = serve(f, x);
 	if (r == 0)
 		r = http1_sink_finish(f, x, &sink);
+	tunnel = x->tunnel;
 	http1_sink_fini(&sink, x);
 	http1_body_fini(&body, x);
-	access_log_write(x);
+	if (tunnel == NULL)
+		access_log_write(x);
 	if (r == 0 && x->close)
 		r = 1;
 	exchange_put(x);
+	if (tunnel != NULL && r >= 0) {
+		tunnel_run(f, tunnel, c);
+		return HTTP1_TUNNEL;
+	}
+	tunnel_free(tunnel);
 	return r;
 }

@@ -591,3 +591,229 @@ def test_chunks(site, row, cut):
         assert not c.more()
     for seen in site.upstream.requests[before:]:
         assert not seen.complete and seen.target == "/", seen.head
+
+
+def test_second_request(site):
+    """F19: what follows a message is a request of its own, parsed afresh."""
+    before = len(site.upstream.requests)
+    with site.client() as c:
+        c.send(post(b"Content-Length: 3", data=b"abc") +
+               chunked(b"3\r\ndef\r\n0\r\n\r\n") + head(b"GET /third HTTP/1.1"))
+        assert [c.response().status for _ in range(3)] == [200] * 3
+    seen = site.upstream.requests[before:]
+    assert [(r.target, r.body) for r in seen] == \
+        [("/", b"abc"), ("/", b"def"), ("/third", b"")]
+
+
+@pytest.mark.parametrize("rest", [GOOD, b"xxxx", b"\0", b"0\r\n\r\n" + GOOD])
+def test_bytes_behind_the_last(site, rest):
+    """F18: behind a message with Connection: close nothing is parsed."""
+    before = len(site.upstream.requests)
+    with site.client() as c:
+        c.send(post(b"Content-Length: 3", b"Connection: close", data=b"abc") +
+               rest)
+        r = c.response()
+        assert r.status == 200 and r["Connection"] == "close"
+        assert not c.more()
+    assert len(site.upstream.requests) == before + 1
+
+
+@pytest.mark.parametrize("entry, status", [("web", 200), ("bare", 404)])
+@pytest.mark.parametrize("keep", [b"Connection: keep-alive", b"A: b"])
+def test_no_host_in_http10(site, entry, status, keep):
+    """H08: a catch-all route serves it, under the server's own name."""
+    before = len(site.upstream.requests)
+    with site.client(entry) as c:
+        c.send(head(b"GET /x HTTP/1.0", keep, host=None))
+        r = c.response()
+        assert r.status == status and r.version == "HTTP/1.0"
+        if status == 404:
+            assert not c.more()
+    seen = site.upstream.requests[before:]
+    assert [s["Host"] for s in seen] == \
+        ([site.upstream.address] if status == 200 else [])
+
+
+@pytest.mark.parametrize("status", [400, 505])
+def test_preface_on_tls(site, status):
+    """L24: without ALPN h2, the preface of HTTP/2 is no request."""
+    preface = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"
+    before = len(site.upstream.requests)
+    with site.client("tls", tls=True, alpn=("http/1.1",)) as c:
+        c.send(preface if status == 505 else b"\0\0\0\4\0\0\0\0\0" + GOOD)
+        assert c.response().status == status
+        assert not c.more()
+    assert len(site.upstream.requests) == before
+
+
+def test_plain_on_tls_port(site):
+    """L25: plain text on a TLS entry point meets no TLS router."""
+    before = len(site.upstream.requests)
+    with site.client("tls") as c:
+        assert c.request("GET", "/").status == 404
+    assert len(site.upstream.requests) == before
+
+
+def test_tls_on_plain_port(site):
+    """L25: TLS is spoken wherever it comes, and meets no plain router."""
+    before = len(site.upstream.requests)
+    with site.client("web", tls=True) as c:
+        assert c.request("GET", "/").status == 404
+    assert len(site.upstream.requests) == before
+
+
+@pytest.mark.parametrize("data", [
+    b"\x16\x03\x01\x00\x05hello", b"\x16" + GOOD, b"\x16\x03\x01\xff\xff" + b"a" * 300,
+    b"\x80\x2e\x01\x00\x02", b"\x15\x03\x03\x00\x02\x02\x28"])
+@pytest.mark.parametrize("entry", ["web", "tls"])
+def test_broken_tls(site, entry, data):
+    """Neither TLS nor HTTP: it ends, and nothing was asked upstream."""
+    before = len(site.upstream.requests)
+    with site.client(entry) as c:
+        c.send(data)
+        c.fin()
+        try:
+            while c.more():
+                pass
+        except ConnectionResetError:
+            pass
+        assert not c.buffer.startswith(b"HTTP/1.1 2")
+    assert len(site.upstream.requests) == before
+
+
+# ---- Limits: one below, at, and one above each (0.4) ---------------------------
+
+
+def padded(lines, name, size, whole):
+    """A head with a field line, or a whole head, of exactly size bytes."""
+    data = head(lines, name + b": ")
+    have = len(data) if whole else len(name) + 4
+    return head(lines, name + b": " + b"v" * (size - have))
+
+
+def of_line(size):
+    data = line(b"GET / HTTP/1.1")
+    start = data.index(b"\r\n") + 2
+    return line(b"GET /" + b"p" * (size - start) + b" HTTP/1.1")
+
+
+def of_field(size):
+    return padded(b"GET / HTTP/1.1", b"X-Long", size, False)
+
+
+def of_head(size):
+    """Many lines below their own limit."""
+    fields = [b"X-%d: " % n + b"v" * 20000 for n in range((size - 200) // 20010)]
+    have = len(head(b"GET / HTTP/1.1", *fields, b"X: "))
+    return head(b"GET / HTTP/1.1", *fields, b"X: " + b"v" * (size - have))
+
+
+def of_fields(n):
+    return head(b"GET / HTTP/1.1", *(b"X-%d: y" % i for i in range(n - 1)))
+
+
+def of_cookies(n):
+    """Cookie lines count one each, before they are joined."""
+    return head(b"GET / HTTP/1.1", *(b"Cookie: c%d=1" % i for i in range(n - 1)))
+
+
+def of_name(n):
+    return f(b"N" * n + b": v")
+
+
+def of_host(n):
+    return f(host=b"h" * n)
+
+
+def of_trailers(n):
+    return chunked(b"0\r\n" + b"".join(b"T-%d: x\r\n" % i for i in range(n)) +
+                   b"\r\n")
+
+
+def of_trailer_bytes(n):
+    """The trailer section with its empty line."""
+    return chunked(b"0\r\nT: " + b"x" * (n - 7) + b"\r\n\r\n")
+
+
+def of_extension(n):
+    return chunk(b";" + b"e" * (n - 1))
+
+
+def of_extensions(n):
+    """All chunk extensions of a body together."""
+    sizes = [200] * (n // 200) + [n % 200]
+    return chunked(b"".join(b"1;" + b"e" * (s - 1) + b"\r\nx\r\n"
+                            for s in sizes) + b"0\r\n\r\n")
+
+
+def of_digits(n):
+    return chunked(b"0" * (n - 1) + b"3\r\nabc\r\n0\r\n\r\n")
+
+
+LIMITS = {
+    "request-line": (of_line, 16 << 10, 414), "field-line": (of_field, 32 << 10, 431),
+    "head": (of_head, 64 << 10, 431), "fields": (of_fields, 128, 431),
+    "cookies": (of_cookies, 128, 431), "name": (of_name, 256, 431),
+    "host": (of_host, 255, 400), "trailers": (of_trailers, 32, 400),
+    "trailer-bytes": (of_trailer_bytes, 8 << 10, 400),
+    "extension": (of_extension, 256, 400),
+    "extensions": (of_extensions, 4096, 400), "chunk-size": (of_digits, 16, 400)}
+
+
+@pytest.mark.parametrize("off", [-1, 0, 1])
+@pytest.mark.parametrize("name", LIMITS)
+@CUTS
+def test_limit(site, name, off, cut):
+    make, limit, status = LIMITS[name]
+    data = make(limit + off)
+    before = len(site.upstream.requests)
+    with site.client() as c:
+        send_cut(c, data, cut, seed=off)
+        r = c.response()
+        assert r.status == (200 if off <= 0 else status)
+        if off > 0:
+            assert r["Connection"] == "close" and not c.more()
+    seen = site.upstream.requests[before:]
+    if off <= 0:
+        assert len(seen) == 1 and seen[0].complete
+    else:
+        assert not [r for r in seen if r.complete]
+
+
+@pytest.mark.parametrize("off", [-1, 0, 1])
+@pytest.mark.parametrize("make", [of_head, of_field])
+def test_limit_of_the_entry_point(site, make, off):
+    """An explicit maxHeaderBytes is honoured, for a line as for the head."""
+    data = make(200000 + off)
+    if make is of_field:
+        have = len(data) - 200000 - off
+        data = make(200000 + off - have)
+    assert len(data) == 200000 + off
+    with site.client("big") as c:
+        c.send(data)
+        assert c.response().status == (200 if off <= 0 else 431)
+
+
+@pytest.mark.parametrize("kind", ["line", "field", "head", "name", "fields"])
+def test_refused_before_the_end(site, kind):
+    """What is over a limit is refused while it is still coming."""
+    endless = {"line": b"GET /" + b"a" * 20000, "field": f()[:-2] + b"X: " +
+               b"a" * 40000, "head": f()[:-2] + b"X: %s\r\n" % (b"a" * 20000) * 4,
+               "name": f()[:-2] + b"N" * 40000, "fields": f()[:-2] + b"A:b\r\n" * 200}
+    with site.client() as c:
+        try:
+            c.send(endless[kind])
+        except (BrokenPipeError, ConnectionResetError):
+            pass
+        assert c.response().status == (414 if kind == "line" else 431)
+
+
+def test_refusals_leave_nothing(site):
+    """After all of them, the connections are gone."""
+    before = site.status()["workers"][0]["connections"]
+    for _ in range(50):
+        with site.client() as c:
+            c.send(b"GET / HTTP/9.9\r\n\r\n")
+            c.response()
+    end = site.status()["workers"][0]["connections"]
+    assert end <= before + 1
