@@ -15,6 +15,7 @@
 #include "http1_body.h"
 #include "http1_sink.h"
 #include "live.h"
+#include "log.h"
 #include "router.h"
 #include "tunnel.h"
 
@@ -46,7 +47,7 @@ head_limits(const struct conn *c)
 static int
 refuse(struct fiber *f, struct conn *c, struct h1_error err)
 {
-	char out[512], a[128], b[128];
+	char out[512], a[128], b[128], peer[ADDR_TEXT];
 	struct str text = h1_error_phrase(&err, a), body = h1_error_body(&err,
 	    b);
 	struct iovec iov = { .iov_base = out };
@@ -61,6 +62,10 @@ refuse(struct fiber *f, struct conn *c, struct h1_error err)
 	    body.n != 0 ? "Content-Type: text/plain; charset=utf-8\r\n" : "",
 	    body.n == 0 ? "Content-Length: 0\r\n" : "", STR_ARG(body));
 	live_bump(c->w->mine->responses[err.status / 100], 1);
+	/* It has no line in the access log, so it is seen here (N-13). */
+	log_limited(LOG_INFO, "entry point %s: refused a request of %s: %u %s",
+	    c->l->name, addr_text(&c->peer, peer), err.status,
+	    reason_word(err.reason));
 	fiber_deadline(f, ring_now(c->w->ring) + c->w->limits.write_gap_ns);
 	return stream_send(f, &c->st, &iov, 1) < 0 ? -EPIPE : 1;
 }

@@ -817,3 +817,13 @@ def test_refusals_leave_nothing(site):
             c.response()
     end = site.status()["workers"][0]["connections"]
     assert end <= before + 1
+
+
+def test_refusal_is_seen(akkod):
+    """N-13: the log names the reason and the client, not the client's bytes."""
+    a = akkod("http: {}\n")
+    with a.client() as c:
+        c.send(b"GET /secret HTTP/1.1\r\nHost: a.test\r\nA : b\r\n\r\n")
+        assert b"secret" not in c.response().body
+    m = a.wait_log(r".*refused a request of 127\.0\.0\.1: 400 bad-request.*")
+    assert "secret" not in m.group(0)
