@@ -13,6 +13,11 @@
 #include <stdio.h>
 #include <time.h>
 
+/* Never in a finished line, whose control bytes are escaped. */
+enum mark {
+	MARK_REQUEST_BYTES = 1, MARK_RESPONSE_BYTES, MARK_TOOK, MARK_TOOK_MS
+};
+
 static enum tlog_mode
 field_mode(const struct exchange *x, const struct taccess_log *a,
     struct str name)
@@ -135,6 +140,16 @@ when_text(nsec_t wall, char out[48])
 	return str_n(out, strftime(out, 48, "%d/%b/%Y:%H:%M:%S +0000", &tm));
 }
 
+static void
+put_figure(const struct exchange *x, struct buf *out, enum mark mark,
+    uint64_t value)
+{
+	if (x->upgraded)
+		buf_putc(out, (char)mark);
+	else
+		buf_printf(out, "%llu", (unsigned long long)value);
+}
+
 void
 access_line_common(const struct exchange *x, const struct taccess_log *a,
     struct buf *out)
@@ -148,8 +163,9 @@ access_line_common(const struct exchange *x, const struct taccess_log *a,
 	buf_printf(out, " [%.*s] \"%.*s ", STR_ARG(when_text(
 	    x->facts.start_wall, when)), STR_ARG(method(x)));
 	put_path(x, a, out);
-	buf_printf(out, " HTTP/1.%u\" %u %llu ", x->req.minor, x->resp.status,
-	    (unsigned long long)x->facts.response_bytes);
+	buf_printf(out, " HTTP/1.%u\" %u ", x->req.minor, x->resp.status);
+	put_figure(x, out, MARK_RESPONSE_BYTES, x->facts.response_bytes);
+	buf_putc(out, ' ');
 	put_header(x, a, out, FIELD_REFERER);
 	buf_putc(out, ' ');
 	put_header(x, a, out, FIELD_USER_AGENT);
@@ -160,7 +176,9 @@ access_line_common(const struct exchange *x, const struct taccess_log *a,
 		buf_putc(out, ' ');
 		put_quoted(out, x->facts.server != NULL ? table_str(x->t,
 		    x->facts.server->url) : STR_NONE);
-		buf_printf(out, " %lldms", (long long)(took / NSEC_MSEC));
+		buf_putc(out, ' ');
+		put_figure(x, out, MARK_TOOK_MS, (uint64_t)(took / NSEC_MSEC));
+		buf_puts(out, STR("ms"));
 		if (x->reason != REASON_NONE)
 			buf_printf(out, " %s", reason_word(x->reason));
 	}
@@ -212,6 +230,19 @@ put_num(struct line *l, const char *name, int64_t value)
 	if (field_mode(l->x, l->a, str_c(name)) != TLOG_DROP)
 		json_put(l->j, str_c(name), arena_printf(l->arena, "%lld",
 		    (long long)value));
+}
+
+/* A figure that a tunnel's end knows better. */
+static void
+put_late(struct line *l, const char *name, enum mark mark, int64_t value)
+{
+	const char text[] = { (char)mark };
+
+	if (!l->x->upgraded)
+		put_num(l, name, value);
+	else if (field_mode(l->x, l->a, str_c(name)) != TLOG_DROP)
+		json_put(l->j, str_c(name), arena_dup(l->arena,
+		    str_n(text, 1)));
 }
 
 static void
@@ -287,7 +318,8 @@ put_request(struct line *l)
 	put_path(x, l->a, &path);
 	put_str(l, "RequestAddr", x->facts.host.n != 0 ? x->facts.host :
 	    x->req.host);
-	put_num(l, "RequestContentSize", (int64_t)x->facts.request_bytes);
+	put_late(l, "RequestContentSize", MARK_REQUEST_BYTES,
+	    (int64_t)x->facts.request_bytes);
 	put_num(l, "RequestCount", (int64_t)x->facts.number);
 	put_str(l, "RequestHost", host);
 	put_str(l, "RequestMethod", method(x));
@@ -308,11 +340,13 @@ put_outcome(struct line *l)
 	nsec_t origin = e->origin_end > e->origin_start ?
 	    e->origin_end - e->origin_start : 0;
 
-	put_num(l, "DownstreamContentSize", (int64_t)e->response_bytes);
+	put_late(l, "DownstreamContentSize", MARK_RESPONSE_BYTES,
+	    (int64_t)e->response_bytes);
 	put_num(l, "DownstreamStatus", x->resp.status);
-	put_num(l, "Duration", took);
-	put_num(l, "OriginContentSize", (int64_t)e->origin_bytes);
-	put_num(l, "OriginDuration", origin);
+	put_late(l, "Duration", MARK_TOOK, took);
+	put_late(l, "OriginContentSize", MARK_RESPONSE_BYTES,
+	    (int64_t)e->origin_bytes);
+	put_late(l, "OriginDuration", MARK_TOOK, origin);
 	put_num(l, "OriginStatus", e->origin_status);
 	put_num(l, "Overhead", took - origin);
 	put_num(l, "RetryAttempts", e->retries);
@@ -395,4 +429,34 @@ access_line_json(const struct exchange *x, const struct taccess_log *a,
 	put_time(&l, "time", clock_wall(), false);
 	json_write(&j, out);
 	arena_reset(&arena);
+}
+
+/* ---- Tunnels ----------------------------------------------------------------- */
+
+void
+access_line_late(struct str line, const struct access_late *late,
+    struct buf *out)
+{
+	for (size_t i = 0; i < line.n; i++) {
+		unsigned long long v;
+
+		switch (line.p[i]) {
+		case MARK_REQUEST_BYTES:
+			v = late->request_bytes;
+			break;
+		case MARK_RESPONSE_BYTES:
+			v = late->response_bytes;
+			break;
+		case MARK_TOOK:
+			v = (unsigned long long)late->took;
+			break;
+		case MARK_TOOK_MS:
+			v = (unsigned long long)(late->took / NSEC_MSEC);
+			break;
+		default:
+			buf_putc(out, line.p[i]);
+			continue;
+		}
+		buf_printf(out, "%llu", v);
+	}
 }

@@ -22,6 +22,12 @@ struct access_log {
 	int fd;
 };
 
+struct access_deferred {
+	nsec_t start;
+	size_t n;
+	char line[];
+};
+
 struct access_log *
 access_log_new(struct worker *w)
 {
@@ -114,22 +120,29 @@ wanted(const struct exchange *x, const struct taccess_log *a)
 	    (a->min_duration_ns > 0 && took > a->min_duration_ns);
 }
 
-void
-access_log_write(struct exchange *x)
+/* Appends the line of an exchange; false when none is wanted. */
+static bool
+put_line(const struct exchange *x, struct buf *out)
 {
-	struct access_log *l = x->w->access_log;
 	const struct taccess_log *a;
-	size_t before = l->lines.n;
 
-	if (l->fd < 0 || x->t == NULL || x->t->hdr->access_log.n == 0)
-		return;
+	if (x->w->access_log->fd < 0 || x->t == NULL ||
+	    x->t->hdr->access_log.n == 0)
+		return false;
 	a = TABLE_REC(x->t, access_log, struct taccess_log, 0);
 	if (!wanted(x, a))
-		return;
+		return false;
 	if (a->format == TLOG_JSON)
-		access_line_json(x, a, &l->lines);
+		access_line_json(x, a, out);
 	else
-		access_line_common(x, a, &l->lines);
+		access_line_common(x, a, out);
+	return true;
+}
+
+/* The line that begins at `before` is whole, or it is lost. */
+static void
+line_done(struct access_log *l, size_t before)
+{
 	if (buf_failed(&l->lines)) {
 		l->lines.failed = false;
 		l->lines.n = before;
@@ -139,4 +152,47 @@ access_log_write(struct exchange *x)
 	l->pending++;
 	if (l->lines.n >= FLUSH_BYTES)
 		access_log_flush(l);
+}
+
+void
+access_log_write(struct exchange *x)
+{
+	struct access_log *l = x->w->access_log;
+	size_t before = l->lines.n;
+
+	if (put_line(x, &l->lines))
+		line_done(l, before);
+}
+
+struct access_deferred *
+access_log_defer(struct exchange *x)
+{
+	struct access_deferred *d = NULL;
+	struct buf b = BUF_INIT;
+
+	if (put_line(x, &b) && !buf_failed(&b) &&
+	    (d = malloc(sizeof(*d) + b.n)) != NULL) {
+		d->start = x->facts.start;
+		d->n = b.n;
+		memcpy(d->line, b.p, b.n);
+	}
+	buf_fini(&b);
+	return d;
+}
+
+void
+access_log_deferred(struct worker *w, struct access_deferred *d,
+    struct access_late *late)
+{
+	struct access_log *l = w->access_log;
+	size_t before = l->lines.n;
+
+	if (d == NULL)
+		return;
+	late->took = ring_now(w->ring) - d->start;
+	if (l->fd >= 0) {
+		access_line_late(str_n(d->line, d->n), late, &l->lines);
+		line_done(l, before);
+	}
+	free(d);
 }

@@ -7,6 +7,7 @@
 #include "live.h"
 #include "log.h"
 #include "tls_accept.h"
+#include "tunnel.h"
 
 #include <assert.h>
 #include <errno.h>
@@ -16,7 +17,7 @@
 
 static void conn_park(struct conn *c);
 
-static void
+void
 conn_free(struct conn *c)
 {
 	struct worker *w = c->w;
@@ -69,6 +70,8 @@ conn_main(struct fiber *f, void *arg)
 		r = tls_accept(f, c);
 	while (r == 0 && stream_has_unread(&c->st))
 		r = http1_serve(f, c);
+	if (r == HTTP1_TUNNEL)		/* it went on as a tunnel */
+		return;
 	if (r == 0 && !c->st.eof && !c->st.truncated) {
 		conn_park(c);
 		return;
@@ -254,6 +257,19 @@ conn_accepted(void *arg, int fd)
 
 /* ---- Draining ----------------------------------------------------------------- */
 
+/*
+ * Shortly before the drain's end, spread over a fifth of it so that clients do
+ * not all come back at once (L-12).
+ */
+static nsec_t
+tunnel_end_of_drain(const struct worker *w)
+{
+	nsec_t now = ring_now(w->ring), left = w->drain_until - now;
+
+	return left <= 0 ? now : now + left / 10 * 7 +
+	    (nsec_t)((uint64_t)random() % (uint64_t)(left / 5 + 1));
+}
+
 void
 conn_drain(struct worker *w)
 {
@@ -262,6 +278,8 @@ conn_drain(struct worker *w)
 		if (c->state == CONN_PARKED && c->had_request)
 			timer_set(w->ring, &c->timer, ring_now(w->ring) +
 			    NSEC_SEC);
+		else if (c->state == CONN_TUNNEL)
+			tunnel_drain(c->tunnel, tunnel_end_of_drain(w));
 }
 
 void
@@ -273,5 +291,7 @@ conn_close_parked(struct worker *w)
 		next = c->next;
 		if (c->state == CONN_PARKED)
 			conn_free(c);
+		else if (c->state == CONN_TUNNEL)
+			tunnel_end(c->tunnel);
 	}
 }

@@ -3,8 +3,9 @@
  * A client connection from accept to close.
  *
  *   accepted --first bytes--> SERVING <--bytes / idle--> PARKED
- *                                |                          |
- *                                +-------> LINGERING <------+--> closed
+ *                                |  |                       |
+ *                                |  +----> LINGERING <------+--> closed
+ *                                +-------> TUNNEL ----------------> closed
  *
  * A parked connection is this struct, its socket with one armed receive and one
  * timer: no fiber, no buffer. When bytes arrive it borrows a fiber; when no
@@ -29,7 +30,7 @@ struct listener {
 	int fd;
 };
 
-enum conn_state { CONN_PARKED, CONN_SERVING, CONN_LINGERING };
+enum conn_state { CONN_PARKED, CONN_SERVING, CONN_LINGERING, CONN_TUNNEL };
 
 struct conn {
 	struct stream st;
@@ -39,6 +40,7 @@ struct conn {
 	struct timer timer;		/* parked: when to give up */
 	struct addr peer, local;
 	uint16_t peer_port, local_port;
+	struct tunnel *tunnel;		/* CONN_TUNNEL: owns the connection */
 	uint8_t state;			/* enum conn_state */
 	bool tls_tried;			/* the first byte was looked at */
 	bool had_request;		/* idle from now on, not fresh */
@@ -49,7 +51,9 @@ struct conn {
 
 /* For acceptor_start(); arg is the struct listener. */
 void	conn_accepted(void *arg, int fd_or_err);
-/* Closes all parked connections: the drain's end. */
+/* Closes and frees a connection of which only a receive is in flight. */
+void	conn_free(struct conn *c);
+/* Closes all quiet connections: the drain's end. */
 void	conn_close_parked(struct worker *w);
 /* Tells idle connections that the worker drains (they close soon). */
 void	conn_drain(struct worker *w);

@@ -10,6 +10,7 @@
 #include "cookie.h"
 #include "path.h"
 #include "token.h"
+#include "websocket.h"
 
 #include <errno.h>
 
@@ -143,20 +144,6 @@ entry_port(const struct exchange *x)
 	return STR("80");
 }
 
-static bool
-is_websocket(const struct fields *fs)
-{
-	struct str upgrade = fields_get(fs, FIELD_UPGRADE);
-
-	if (!str_caseeq(upgrade, STR("websocket")))
-		return false;
-	FIELDS_EACH(fs, c)
-		if (c->id == FIELD_CONNECTION &&
-		    token_in_list(field_value(c), STR("upgrade")))
-			return true;
-	return false;
-}
-
 /* Sets a field unless a trusted peer gave a value; empty counts as absent. */
 static int
 fill(struct exchange *x, enum field_id id, struct str value)
@@ -194,7 +181,7 @@ static int
 set_forwarded(struct exchange *x)
 {
 	struct fields *fs = &x->req.fields;
-	bool tls = conn_is_tls(x->c), ws = is_websocket(fs);
+	bool tls = conn_is_tls(x->c), ws = x->req.websocket;
 	char text[ADDR_TEXT];
 	struct str peer, proto = ws ? (tls ? STR("wss") : STR("ws")) :
 	    x->scheme;
@@ -302,6 +289,7 @@ entry_apply(struct fiber *f, struct exchange *x)
 	}
 	if ((r = canonical_path(x)) < 0)
 		return answer(f, x, 400, REASON_BAD_PATH, STR_NONE);
+	x->req.websocket = websocket_asked(&x->req.fields);
 	if (set_forwarded(x) < 0)
 		return answer(f, x, 431, REASON_HEAD_TOO_LARGE, STR_NONE);
 	strip_connection(x);

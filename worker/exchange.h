@@ -24,6 +24,7 @@ struct exchange;
 struct generation;
 struct iobuf;
 struct sink;
+struct tunnel;
 struct worker;
 
 /* ---- Request ------------------------------------------------------------ */
@@ -43,6 +44,7 @@ struct request {
 	bool has_query;
 	bool expect_continue;	/* the codec answers 100 at the first read of the body */
 	bool te_trailers;
+	bool websocket;		/* asks to become a WebSocket */
 	bool drop_xff;		/* a headers middleware asked for no X-Forwarded-For */
 };
 
@@ -131,6 +133,8 @@ struct exchange {
 	bool complete;			/* the last body piece went to the codec */
 	bool close;			/* the client connection ends after this */
 	bool client_gone;
+	bool upgraded;			/* the answer is a 101 */
+	struct tunnel *tunnel;		/* what the connection becomes after this */
 	struct str scheme;		/* "http" or "https": how the client came */
 	struct exchange_facts facts;
 	struct field req_store[FIELDS_MAX];

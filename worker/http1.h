@@ -6,9 +6,11 @@
 struct conn;
 struct fiber;
 
+#define HTTP1_TUNNEL	2
+
 /*
  * Serves the next request. 0: the connection may go on. 1: close it after
- * lingering. -errno: close it at once.
+ * lingering. HTTP1_TUNNEL: it belongs to a tunnel now. -errno: close it at once.
  */
 int	http1_serve(struct fiber *f, struct conn *c);
 

@@ -131,6 +131,7 @@ on_head(struct fiber *f, struct exchange *x, struct sink *s)
 	a.length = k->known ? (uint64_t)x->resp.length : 0;
 	a.close = x->close && x->req.minor >= 1;
 	a.keep_alive = !x->close && x->req.minor == 0;
+	a.websocket = x->resp.status == 101;
 	if (fields_find(&x->resp.fields, FIELD_DATE) == NULL)
 		a.date = worker_date(w);
 	if ((p = head_space(x, k, h1_response_size(&a))) == NULL)

@@ -44,4 +44,5 @@ libworker_a_SOURCES = \
 	worker/sink.c \
 	worker/table_tls.c worker/table_tls.h \
 	worker/tls_accept.c worker/tls_accept.h \
+	worker/tunnel.c worker/tunnel.h \
 	worker/worker.c worker/worker.h

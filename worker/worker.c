@@ -29,6 +29,7 @@ static const struct worker_limits default_limits = {
 	.head_ns = 10 * NSEC_SEC,
 	.body_gap_ns = 60 * NSEC_SEC,
 	.write_gap_ns = 300 * NSEC_SEC,
+	.tunnel_idle_ns = 3600 * NSEC_SEC,
 	.linger_ns = 2 * NSEC_SEC,
 	.linger_bytes = 256 * 1024,
 	.arena_bytes = 2 << 20,

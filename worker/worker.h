@@ -32,6 +32,7 @@ struct worker_limits {
 	nsec_t head_ns;			/* from the first byte of a head to its end */
 	nsec_t body_gap_ns;		/* without a byte of a body */
 	nsec_t write_gap_ns;		/* without a byte taken by the client */
+	nsec_t tunnel_idle_ns;		/* without a byte either way */
 	nsec_t linger_ns;		/* reading on after the last answer */
 	size_t linger_bytes;
 	size_t arena_bytes;		/* small memory of one exchange */

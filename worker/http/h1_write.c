@@ -77,6 +77,10 @@ put_framing(struct out *o, bool chunked, bool has_length, uint64_t length)
 	}
 }
 
+static const struct str upgrade_lines = {
+	"Connection: Upgrade\r\nUpgrade: websocket\r\n", 41
+};
+
 static size_t
 walk_request(const struct h1_out_request *q, char *p)
 {
@@ -95,6 +99,8 @@ walk_request(const struct h1_out_request *q, char *p)
 	put_fields(&o, q->fields, true);
 	if (q->te_trailers)
 		put(&o, STR("Te: trailers\r\n"));
+	if (q->websocket)
+		put(&o, upgrade_lines);
 	put_framing(&o, q->framing == H1_CHUNKED, q->framing == H1_LENGTH ||
 	    q->zero_length, q->framing == H1_LENGTH ? q->length : 0);
 	put(&o, STR("\r\n"));
@@ -215,7 +221,9 @@ walk_response(const struct h1_out_response *a, char *p)
 		put(&o, STR("\r\n"));
 	}
 	put_framing(&o, a->framing == H1_CHUNKED, a->has_length, a->length);
-	if (a->close)
+	if (a->websocket)
+		put(&o, upgrade_lines);
+	else if (a->close)
 		put(&o, STR("Connection: close\r\n"));
 	else if (a->keep_alive)
 		put(&o, STR("Connection: keep-alive\r\n"));

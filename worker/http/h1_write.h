@@ -20,6 +20,7 @@ struct h1_out_request {
 	bool has_query;
 	bool zero_length;		/* H1_NONE: write Content-Length: 0 (F10) */
 	bool te_trailers;
+	bool websocket;			/* Connection and Upgrade of a handshake */
 };
 
 struct h1_out_response {
@@ -33,6 +34,7 @@ struct h1_out_response {
 	bool has_length;
 	bool close;			/* Connection: close */
 	bool keep_alive;		/* Connection: keep-alive for HTTP/1.0 */
+	bool websocket;			/* Connection and Upgrade of a 101 */
 };
 
 /* 0 when method, target or host could split the head; then nothing is written. */

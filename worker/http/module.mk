@@ -13,7 +13,8 @@ libhttp_a_SOURCES = \
 	worker/http/h1_request.c \
 	worker/http/h1_response.c \
 	worker/http/h1_write.c worker/http/h1_write.h \
-	worker/http/token.c worker/http/token.h
+	worker/http/token.c worker/http/token.h \
+	worker/http/websocket.c worker/http/websocket.h
 
 H1_TEST_CPPFLAGS = $(AM_CPPFLAGS) $(I_WORKER) -I$(srcdir)/tests/unit
 H1_TEST_LDADD = libhttp.a libshm.a libbase.a

@@ -42,6 +42,7 @@ stream_close(struct stream *st)
 	stream_drop(st, &st->in);
 	stream_drop(st, &st->raw);
 	stream_drop(st, &st->out);
+	stream_drop(st, &st->sealed);
 	tls_free(st->tls);
 	st->tls = NULL;
 	sock_close(st->s);
@@ -267,6 +268,29 @@ stream_send(struct fiber *f, struct stream *st, struct iovec *iov, unsigned n)
 	if (err == 0)
 		st->bytes_out += total;
 	return err;
+}
+
+int
+stream_send_start(struct stream *st, const void *p, size_t n)
+{
+	int err;
+
+	assert(st->s->tx == SOCK_TX_IDLE && n <= IOBUF_LARGE);
+	st->sending = (struct iovec){ (void *)(size_t)p, n };
+	if (st->tls != NULL && (err = stream_tls_seal(st, &st->sending)) < 0)
+		return err;
+	st->bytes_out += n;
+	sock_send_start(st->s, &st->sending, 1);
+	return 0;
+}
+
+int
+stream_send_poll(struct stream *st)
+{
+	if (st->s->tx == SOCK_TX_BUSY)
+		return -EAGAIN;
+	stream_drop(st, &st->sealed);
+	return sock_send_take(st->s);
 }
 
 int

@@ -21,6 +21,8 @@ struct stream {
 	bool flow;			/* private: the last receive was a full buffer */
 	uint32_t peeked;		/* private: bytes of `in` that no fill has told of */
 	struct iobuf *out;		/* private: TLS: records still to be sent */
+	struct iobuf *sealed;		/* private: TLS: records of stream_send_start() */
+	struct iovec sending;		/* private: what it sends */
 	nsec_t send_gap;		/* 0, or a send ends with -ETIMEDOUT after so long without progress */
 	uint64_t bytes_in, bytes_out;	/* in clear */
 };
@@ -52,6 +54,14 @@ struct iobuf *stream_detach(struct stream *st, size_t consumed, int *ret_err);
 /* Sends all bytes. The vector may be changed. 0 or -errno. */
 int	stream_send(struct fiber *f, struct stream *st, struct iovec *iov,
 	    unsigned n);
+
+/*
+ * The same without a wait, at most IOBUF_LARGE bytes: starts, then
+ * stream_send_poll() gives -EAGAIN while it is under way and once 0 or -errno;
+ * the holder is woken in between. Until then the bytes stay untouched.
+ */
+int	stream_send_start(struct stream *st, const void *p, size_t n);
+int	stream_send_poll(struct stream *st);
 
 /*
  * Keeps a receive armed while the fiber does something else, so that the peer's

@@ -26,6 +26,8 @@ int	stream_top_up(struct stream *st, struct iobuf **at);
 int	stream_tls_fill(struct fiber *f, struct stream *st, size_t max);
 int	stream_tls_send(struct fiber *f, struct stream *st,
 	    const struct iovec *iov, unsigned n, size_t total);
+/* Seals the bytes of *iov into st->sealed, which *iov then names. */
+int	stream_tls_seal(struct stream *st, struct iovec *iov);
 int	stream_tls_close_notify(struct fiber *f, struct stream *st);
 int	stream_tls_handshake(struct fiber *f, struct stream *st);
 /* 1: clear bytes are in st->in. 0: not, or the stream is over. */

@@ -282,6 +282,27 @@ stream_tls_send(struct fiber *f, struct stream *st, const struct iovec *iov,
 }
 
 int
+stream_tls_seal(struct stream *st, struct iovec *iov)
+{
+	struct tls_io io;
+	ssize_t sealed;
+
+	out_prepare(st, iov->iov_len);
+	io = io_begin(st);
+	sealed = tls_write(st->tls, &io, iov, 1);
+	io_end(st, &io);
+	if (sealed < 0)
+		return sealed == -ENOBUFS ? -ENOMEM : (int)sealed;
+	if ((size_t)sealed < iov->iov_len)
+		return -ENOMEM;
+	st->sealed = st->out;
+	st->out = NULL;
+	*iov = (struct iovec){ st->sealed->data + st->sealed->head,
+	    iobuf_len(st->sealed) };
+	return 0;
+}
+
+int
 stream_tls_close_notify(struct fiber *f, struct stream *st)
 {
 	struct tls_io io = io_begin(st);

@@ -9,7 +9,9 @@
 
 #include "conn.h"
 #include "live.h"
+#include "tunnel.h"
 #include "upstream.h"
+#include "websocket.h"
 
 #include <errno.h>
 
@@ -101,7 +103,7 @@ prepare(struct exchange *x, const struct tservice *sv, const struct tserver *to,
 	    .framing = x->req.framing, .length = x->req.length,
 	    .te_trailers = x->req.te_trailers,
 	    .zero_length = x->req.framing == FRAMING_NONE &&
-	    wants_length(x->req.method) };
+	    wants_length(x->req.method), .websocket = x->req.websocket };
 	/* A request of 1.0 may have none: then the server's own (H1-H08). */
 	q->host = sv->pass_host_header && x->req.host.n != 0 ? x->req.host :
 	    table_str(x->t, to->authority);
@@ -206,8 +208,12 @@ read_answer(struct fiber *f, struct exchange *x, struct upstream *u,
 			break;
 		if (u->resp.status >= 200)
 			break;
+		if (u->resp.status == 101 && x->req.websocket &&
+		    websocket_check_answer(&x->req.fields, &u->fields))
+			break;
 		if (u->resp.status == 101 || n == 8) {	/* R13, R12 */
 			u->broken = true;
+			x->close |= x->req.websocket;
 			r = -EBADMSG;
 			break;
 		}
@@ -261,6 +267,20 @@ relay_body(struct fiber *f, struct exchange *x, struct upstream *u)
 	return 0;
 }
 
+/* The connection goes on as a tunnel, which takes the server's side along. */
+static int
+upgrade(struct fiber *f, struct exchange *x, struct upstream *u)
+{
+	int r = sink_body(f, x, x->sink, STR_NONE, true);
+
+	if (r < 0)
+		return r;
+	stream_consume(&u->st, u->given);
+	u->given = 0;
+	x->tunnel = tunnel_new(x, &u->st);
+	return x->tunnel == NULL ? -ENOMEM : 0;
+}
+
 static int
 relay(struct fiber *f, struct exchange *x, struct upstream *u)
 {
@@ -276,8 +296,12 @@ relay(struct fiber *f, struct exchange *x, struct upstream *u)
 	    u->resp.length > 0;
 	if ((r = take_fields(x, u)) < 0)
 		return fail(f, x, REASON_UPSTREAM_TOO_LARGE);
+	x->upgraded = u->resp.status == 101;
+	/* Frames sent too early are no request (C12). */
+	x->close |= x->req.websocket && !x->upgraded &&
+	    stream_has_unread(&x->c->st);
 	if ((r = sink_head(f, x, x->sink)) == 0)
-		r = relay_body(f, x, u);
+		r = x->upgraded ? upgrade(f, x, u) : relay_body(f, x, u);
 	x->facts.origin_end = ring_now(x->w->ring);
 	return r;
 }
@@ -365,6 +389,27 @@ may_retry(const struct exchange *x, const struct attempt *a, int err)
 	return false;
 }
 
+/* What the handshake must have is checked before a server is asked (C10). */
+static int
+refuse_websocket(struct fiber *f, struct exchange *x)
+{
+	int r = x->req.minor == 0 || x->req.framing != FRAMING_NONE ||
+	    !str_eq(x->req.method, STR("GET")) ? -EBADMSG :
+	    websocket_check_request(&x->req.fields);
+
+	if (r == 0)
+		return 0;
+	x->close = true;
+	if (r != -EPROTONOSUPPORT)
+		r = respond_error(f, x, 400, REASON_BAD_WEBSOCKET,
+		    STR("Bad Request"));
+	else if ((r = fields_set_id(&x->resp.fields,
+	    FIELD_SEC_WEBSOCKET_VERSION, STR("13"))) == 0)
+		r = respond_error(f, x, 426, REASON_BAD_WEBSOCKET,
+		    STR("Upgrade Required"));
+	return r < 0 ? r : 1;
+}
+
 int
 proxy_serve(struct fiber *f, struct exchange *x, const struct tservice *sv,
     const struct tserver *server)
@@ -373,6 +418,8 @@ proxy_serve(struct fiber *f, struct exchange *x, const struct tservice *sv,
 	    .transport = table_transport(x->t, sv->transport) };
 	int r;
 
+	if (x->req.websocket && (r = refuse_websocket(f, x)) != 0)
+		return r < 0 ? r : 0;
 	x->facts.server = server;
 	x->facts.origin_start = ring_now(x->w->ring);
 	if (prepare(x, sv, server, &a.q) < 0)

@@ -441,6 +441,10 @@ upstream_done(struct fiber *f, struct upstream *u)
 	u->given = 0;
 	iobuf_put(r, u->head);
 	u->head = NULL;
+	if (u->st.s == NULL) {		/* a tunnel took it */
+		upstream_free(u);
+		return;
+	}
 	if (u->st.s->tx == SOCK_TX_BUSY)
 		sock_quiesce(f, u->st.s);
 	if (u->sent_all && u->body_done && !u->broken && u->list != NULL &&
