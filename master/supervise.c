@@ -439,10 +439,29 @@ raise_files(struct master *m)
 	}
 }
 
+/*
+ * Kernels count a ring's memory, about half a megabyte, as locked, and all of a
+ * user's processes together: other programs of it and the workers of a drained
+ * generation count as well.
+ */
+static void
+raise_locked(const struct master *m)
+{
+	rlim_t want = (64 + 4 * (rlim_t)m->nworkers) << 20;
+	struct rlimit l, more = { want, want };
+
+	if (getrlimit(RLIMIT_MEMLOCK, &l) < 0 || (l.rlim_max >= want &&
+	    l.rlim_cur >= want) || setrlimit(RLIMIT_MEMLOCK, &more) == 0)
+		return;
+	l.rlim_cur = l.rlim_max;
+	(void)setrlimit(RLIMIT_MEMLOCK, &l);
+}
+
 int
 supervise_init(struct master *m)
 {
 	raise_files(m);
+	raise_locked(m);
 	m->slots = xcalloc(m->nworkers, sizeof(*m->slots));
 	for (unsigned i = 0; i < m->nworkers; i++) {
 		struct worker_slot *s = &m->slots[i];

@@ -90,7 +90,8 @@ uring_why_not(int err)
 	case ENOSYS:
 		return "the kernel has no io_uring";
 	case ENOMEM:
-		return "no memory for io_uring";
+		return "no memory for io_uring (RLIMIT_MEMLOCK counts all of "
+		    "the user's rings)";
 	default:
 		return "the kernel's io_uring is too old";
 	}
