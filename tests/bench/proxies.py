@@ -65,7 +65,6 @@ class Proxy:
         with open(self.dir / "out", "w") as out:
             self.process = subprocess.Popen(
                 self.command(), stdout=out, stderr=out, cwd=self.dir,
-                env=dict(os.environ, **self.environment()),
                 preexec_fn=pin(PROXY_CPU))
         try:
             wait_port(self.plain, self.process)
@@ -75,9 +74,6 @@ class Proxy:
             raise
         time.sleep(0.3)
         return self
-
-    def environment(self):
-        return {}
 
     def pids(self):
         return tree(self.process.pid)
@@ -239,6 +235,7 @@ entryPoints:
 providers:
   file: {{directory: {dynamic}, watch: true}}
   providersThrottleDuration: 0s
+log: {{level: INFO}}
 akkod:
   workers: {self.workers}
   io: {self.io}
@@ -277,8 +274,12 @@ http:
     def command(self):
         return [self.program, "run", "-c", str(self.config)]
 
-    def environment(self):
-        return {"AKKOD_IO": self.io}
+    def start(self):
+        super().start()
+        said = (self.dir / "out").read_text()
+        if f"ready on {self.io}" not in said:
+            raise RuntimeError(f"the workers do not run on {self.io}: {said}")
+        return self
 
 
 class Tools:
