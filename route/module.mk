@@ -8,6 +8,17 @@ libroute_a_SOURCES = \
 
 ROUTE_TEST_CPPFLAGS = $(AM_CPPFLAGS) $(I_ROUTE) -I$(srcdir)/tests/unit
 ROUTE_TEST_LDADD = libroute.a libshm.a libbase.a $(PCRE2_LIBS)
+UNIT_TESTS += tests/unit/test_path tests/unit/test_query tests/unit/test_route
+tests_unit_test_path_CPPFLAGS = $(ROUTE_TEST_CPPFLAGS)
+tests_unit_test_path_SOURCES = tests/unit/test_path.c tests/unit/unit.h
+tests_unit_test_path_LDADD = $(ROUTE_TEST_LDADD) $(CHECK_LIBS)
+tests_unit_test_query_CPPFLAGS = $(ROUTE_TEST_CPPFLAGS)
+tests_unit_test_query_SOURCES = tests/unit/test_query.c tests/unit/unit.h
+tests_unit_test_query_LDADD = $(ROUTE_TEST_LDADD) $(CHECK_LIBS)
+tests_unit_test_route_CPPFLAGS = $(ROUTE_TEST_CPPFLAGS)
+tests_unit_test_route_SOURCES = tests/unit/test_route.c tests/unit/unit.h
+tests_unit_test_route_LDADD = $(ROUTE_TEST_LDADD) $(CHECK_LIBS)
+
 FUZZ_TARGETS += tests/fuzz/fuzz_path
 EXTRA_DIST += tests/fuzz/corpus/path
 tests_fuzz_fuzz_path_CPPFLAGS = $(ROUTE_TEST_CPPFLAGS)
