@@ -16,6 +16,7 @@ libworker_a_SOURCES = \
 	worker/http1_body.c worker/http1_body.h \
 	worker/http1_sink.c worker/http1_sink.h \
 	worker/middleware/add_prefix.c \
+	worker/middleware/auth_health.c worker/middleware/auth_health.h \
 	worker/middleware/basic_auth.c \
 	worker/middleware/compress.c \
 	worker/middleware/encoder.c worker/middleware/encoder.h \

@@ -139,15 +139,42 @@ is_proof(struct str name)
 	    str_caseeq(name, STR("Cookie"));
 }
 
+/* A name as written, and as an application may read it. */
+static bool
+owned_by_regexp(const struct exchange *x, struct str n)
+{
+	const uint32_t *re = TABLE_VEC(x->t, x->router->owned_regexps,
+	    uint32_t);
+	char name[256], folded[256];
+	bool odd = n.n <= sizeof(name) && field_has_odd_bytes(n);
+
+	if (n.n > sizeof(name) || x->router->owned_regexps.n == 0)
+		return false;
+	memcpy(name, n.p, n.n);
+	field_canonicalize(name, n.n);
+	if (odd) {
+		(void)field_alias_classes(n, folded);
+		field_canonicalize(folded, n.n);
+	}
+	for (uint32_t i = 0; i < x->router->owned_regexps.n; i++) {
+		const struct regexp *rx = route_regexp(x->t, re[i]);
+
+		/* What cannot be told apart is not let through. */
+		if (rx == NULL || regexp_exec(rx, str_n(name, n.n), 0,
+		    NULL) != 0 || (odd && regexp_exec(rx, str_n(folded, n.n),
+		    0, NULL) != 0))
+			return true;
+	}
+	return false;
+}
+
 /* Identity is for auth alone to say, in any spelling (S-501, S-502). */
 static void
 strip_owned(struct exchange *x)
 {
 	const struct tstr *v = TABLE_VEC(x->t, x->router->owned, struct tstr);
-	const uint32_t *re = TABLE_VEC(x->t, x->router->owned_regexps,
-	    uint32_t);
 	struct fields *fs = &x->req.fields;
-	char name[256], folded[256];
+	char folded[256];
 
 	fields_remove_classes(fs, CLASS_IDENTITY);
 	for (uint32_t i = 0; i < x->router->owned.n; i++) {
@@ -164,19 +191,11 @@ strip_owned(struct exchange *x)
 		if (field_alias_classes(n, folded) & CLASS_IDENTITY)
 			c->name_n = 0;
 		/* Managed ones are akkod's own words by now. */
-		if (c->name_n == 0 || n.n > sizeof(name) || is_proof(n) ||
+		if (c->name_n == 0 || is_proof(n) ||
 		    field_classes((enum field_id)c->id) & CLASS_MANAGED)
 			continue;
-		memcpy(name, n.p, n.n);
-		field_canonicalize(name, n.n);
-		for (uint32_t i = 0; i < x->router->owned_regexps.n; i++) {
-			const struct regexp *rx = route_regexp(x->t, re[i]);
-
-			/* What cannot be told apart is not let through. */
-			if (rx == NULL || regexp_exec(rx, str_n(name, n.n), 0,
-			    NULL) != 0)
-				c->name_n = 0;
-		}
+		if (owned_by_regexp(x, n))
+			c->name_n = 0;
 	}
 }
 

@@ -6,6 +6,7 @@
  */
 #include "middleware.h"
 
+#include "auth_health.h"
 #include "conn.h"
 #include "forward.h"
 #include "regexp.h"
@@ -219,6 +220,8 @@ send_request(struct fiber *f, struct exchange *x, struct call *k,
 		q.query = str_from(q.path, (size_t)mark + 1);
 		q.path = str_head(q.path, (size_t)mark);
 	}
+	if (q.path.n == 0)
+		q.path = STR("/");
 	r = upstream_send_head(f, k->u, &q, k->body);
 	k->u->sent_all = r == 0;
 	if (r < 0)
@@ -276,6 +279,37 @@ call_auth(struct fiber *f, struct exchange *x, struct call *k)
 
 /* ---- No ------------------------------------------------------------------------------- */
 
+/* A limit counts before the answer begins: a body of unknown length is kept. */
+static int
+relay_bounded(struct fiber *f, struct exchange *x, struct call *k)
+{
+	struct buf all = { .max = x->w->limits.arena_bytes / 2 };
+	struct str data;
+	bool last = false;
+	int r = 0;
+
+	while (!last && r >= 0) {
+		if ((r = upstream_read_body(f, k->u, &data, &last)) < 0)
+			break;
+		buf_puts(&all, data);
+		if (buf_failed(&all) ||
+		    (int64_t)all.n > k->c->max_response_body)
+			r = -EMSGSIZE;
+	}
+	if (r < 0) {
+		respond_begin(x);
+		r = r == -EMSGSIZE ?
+		    respond_text(f, x, 401, REASON_AUTH_TOO_LARGE, STR_NONE) :
+		    respond_text(f, x, 500, REASON_AUTH_MALFORMED, STR_NONE);
+	} else {
+		x->resp.length = (int64_t)all.n;
+		if ((r = sink_head(f, x, x->sink)) == 0)
+			r = sink_body(f, x, x->sink, buf_str(&all), true);
+	}
+	buf_fini(&all);
+	return r;
+}
+
 /* The auth server's answer goes to the client as it is, streamed. */
 static int
 relay(struct fiber *f, struct exchange *x, struct call *k)
@@ -284,7 +318,6 @@ relay(struct fiber *f, struct exchange *x, struct call *k)
 	struct upstream *u = k->u;
 	int n = out == NULL ? -ENOMEM : forward_relay(&k->cfg, k->answer,
 	    k->nanswer, out, FIELDS_ALL, &x->arena), r;
-	int64_t total = 0;
 	struct str data;
 	bool last = false;
 
@@ -301,6 +334,8 @@ relay(struct fiber *f, struct exchange *x, struct call *k)
 	x->resp.status = u->resp.status;
 	x->resp.length = u->resp.has_length ? (int64_t)u->resp.length :
 	    u->body_done ? 0 : -1;
+	if (k->c->max_response_body >= 0 && x->resp.length < 0)
+		return relay_bounded(f, x, k);
 	if ((r = sink_head(f, x, x->sink)) < 0)
 		return r;
 	if (u->body_done)
@@ -308,10 +343,6 @@ relay(struct fiber *f, struct exchange *x, struct call *k)
 	while (!last) {
 		if ((r = upstream_read_body(f, u, &data, &last)) < 0)
 			return r;
-		total += (int64_t)data.n;
-		if (k->c->max_response_body >= 0 &&
-		    total > k->c->max_response_body)
-			return -EMSGSIZE;
 		if ((r = sink_body(f, x, x->sink, data, last)) < 0)
 			return r;
 	}
@@ -442,12 +473,26 @@ go_on(struct fiber *f, struct exchange *x, struct call *k, struct chain next)
 static int
 fail(struct fiber *f, struct exchange *x, enum reason why)
 {
+	if (why == REASON_AUTH_DOWN && fields_set_id(&x->resp.fields,
+	    FIELD_RETRY_AFTER, STR("1")) < 0)
+		return -ENOBUFS;
 	if (why == REASON_CLIENT_GONE) {
 		x->client_gone = true;
 		x->reason = why;
 		return -ECONNABORTED;
 	}
 	return respond_text(f, x, reason_status(why), why, STR_NONE);
+}
+
+static void
+note_health(struct exchange *x, const struct call *k, int r)
+{
+	bool answered = r == 0 || k->why == REASON_AUTH_MALFORMED;
+
+	if (answered || k->why == REASON_AUTH_REFUSED ||
+	    k->why == REASON_AUTH_TIMEOUT || k->why == REASON_AUTH_TLS)
+		auth_health_note(k->cfg.address, ring_now(x->w->ring),
+		    answered);
 }
 
 int
@@ -462,6 +507,8 @@ forward_auth_serve(struct fiber *f, struct exchange *x, const struct tmw *mw,
 
 	if (call_init(&k, x, c) < 0)
 		return fail(f, x, REASON_NO_MEMORY);
+	if (!auth_health_ask(k.cfg.address, ring_now(x->w->ring)))
+		return fail(f, x, REASON_AUTH_DOWN);
 	if (c->forward_body && x->req.framing != FRAMING_NONE &&
 	    (r = keep_body(f, x, &k)) < 0)
 		return fail(f, x, r == -EMSGSIZE ? REASON_AUTH_TOO_LARGE :
@@ -469,6 +516,7 @@ forward_auth_serve(struct fiber *f, struct exchange *x, const struct tmw *mw,
 	fiber_deadline(f, ring_now(x->w->ring) + AUTH_TIMEOUT);
 	r = call_auth(f, x, &k);
 	fiber_deadline(f, r < 0 ? NSEC_NEVER : fiber_get_deadline(f));
+	note_health(x, &k, r);
 	if (r < 0) {
 		upstream_done(f, k.u);
 		return fail(f, x, k.why);
