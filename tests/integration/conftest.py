@@ -106,6 +106,21 @@ def module_upstream():
         u.close()
 
 
+@pytest.fixture
+def akkod_each(tmp_path):
+    """One akkod per backend at the same time, for tests that wait long."""
+    running = []
+
+    def start(config, **options):
+        for io in BACKENDS:
+            running.append(Akkod(tmp_path / io, io, config, **options))
+        return running
+
+    yield start
+    for a in running:
+        a.close()
+
+
 @pytest.fixture(scope="session")
 def authority(tmp_path_factory):
     """A certificate authority for the whole run."""
