@@ -4,6 +4,7 @@
 
 #include "alloc.h"
 
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -91,7 +92,7 @@ distance(struct str a, struct str b)
 	unsigned row[3][66];
 
 	if (a.n > 64 || b.n > 64)
-		return 99;
+		return UINT_MAX;
 	for (unsigned k = 0; k <= b.n; k++)
 		row[1][k] = k;
 	for (unsigned i = 1; i <= a.n; i++) {

@@ -23,6 +23,14 @@ config/embedded.inc: config/embedded.yaml
 CONFIG_TEST_CPPFLAGS = $(AM_CPPFLAGS) $(I_CONFIG) -I$(srcdir)/tests/unit
 CONFIG_TEST_LDADD = libconfig.a libauth.a libtls.a libbase.a $(YAML_LIBS) \
 	$(PCRE2_LIBS) $(OPENSSL_LIBS) $(CRYPT_LIBS)
+UNIT_TESTS += tests/unit/test_rule tests/unit/test_diag
+tests_unit_test_rule_CPPFLAGS = $(CONFIG_TEST_CPPFLAGS)
+tests_unit_test_rule_SOURCES = tests/unit/test_rule.c tests/unit/unit.h
+tests_unit_test_rule_LDADD = $(CONFIG_TEST_LDADD) $(CHECK_LIBS)
+tests_unit_test_diag_CPPFLAGS = $(CONFIG_TEST_CPPFLAGS)
+tests_unit_test_diag_SOURCES = tests/unit/test_diag.c tests/unit/unit.h
+tests_unit_test_diag_LDADD = $(CONFIG_TEST_LDADD) $(CHECK_LIBS)
+
 FUZZ_TARGETS += tests/fuzz/fuzz_rule tests/fuzz/fuzz_yaml
 EXTRA_DIST += tests/fuzz/corpus/rule tests/fuzz/corpus/yaml
 tests_fuzz_fuzz_rule_CPPFLAGS = $(CONFIG_TEST_CPPFLAGS)

@@ -272,7 +272,8 @@ check_host(struct parser *p, struct rule *r)
 		return fail(p, "Host must be ASCII (write punycode)") != NULL;
 	if (!map_arg(p, &r->arg[0], to_lower))
 		return false;
-	if (r->arg[0].n > 1 && r->arg[0].p[r->arg[0].n - 1] == '.')
+	if (r->arg[0].n > 1 && r->arg[0].p[r->arg[0].n - 1] == '.' &&
+	    !str_eq(r->arg[0], STR("*.")))	/* not "any host" */
 		r->arg[0].n--;
 	if (str_chr(r->arg[0], '*') >= 0 && !str_eq(r->arg[0], STR("*")) &&
 	    !(str_has_prefix(r->arg[0], STR("*.")) &&
