@@ -597,8 +597,8 @@ errors(struct compiler *c, const struct middleware *m, char **ret_why)
 		const struct strpair *p = &e->status_rewrites.v[i];
 
 		if (compile_range(str_c(p->name), &rw[i].match) < 0 ||
-		    str_u64(str_c(p->value), &code) < 0 || code < 100 ||
-		    code > 999)
+		    str_u64(str_c(p->value), &code) < 0 || code < 200 ||
+		    code > 599)
 			bad = p->name;
 		else
 			rw[i].status = (uint32_t)code;
