@@ -121,7 +121,8 @@ fail(struct fiber *f, struct exchange *x, enum reason why)
 	if (why == REASON_CLIENT_GONE) {
 		x->client_gone = true;
 		x->reason = why;
-		x->resp.status = status;
+		if (!x->head_sent)
+			x->resp.status = status;
 		return -ECONNABORTED;
 	}
 	if (x->head_sent)
@@ -251,8 +252,13 @@ relay_body(struct fiber *f, struct exchange *x, struct upstream *u)
 
 	if (u->body_done)
 		return sink_body(f, x, x->sink, STR_NONE, true);
+	if (x->body->done)	/* nothing is awaited of the client but its end */
+		u->client = &x->c->st;
 	while (!last) {
-		if ((r = upstream_read_body(f, u, &data, &last)) < 0) {
+		r = upstream_read_body(f, u, &data, &last);
+		if (r == -ECONNABORTED)
+			return fail(f, x, REASON_CLIENT_GONE);
+		if (r < 0) {
 			x->reason = REASON_UPSTREAM_TRUNCATED;
 			return r;
 		}

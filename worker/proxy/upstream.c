@@ -145,6 +145,7 @@ upstream_open(struct fiber *f, struct exchange *x, const struct tserver *sv,
 	u->fields = (struct fields){ u->store, 0, FIELDS_MAX };
 	u->sent_all = u->body_done = u->broken = false;
 	u->given = 0;
+	u->client = NULL;
 	*ret = u;
 	return 0;
 }
@@ -387,6 +388,28 @@ body_end(struct upstream *u, struct str *ret, bool *ret_last)
 	return 1;
 }
 
+/*
+ * As stream_fill(); once the server has been quiet for a moment, the client is
+ * watched too, so that one who left does not hold it (H1-C15).
+ */
+static int
+fill_body(struct fiber *f, struct upstream *u)
+{
+	nsec_t soon = ring_now(u->w->ring) + 100 * NSEC_MSEC, before;
+	int r;
+
+	if (u->client == NULL || soon >= fiber_get_deadline(f))
+		return stream_fill(f, &u->st, SIZE_MAX);
+	before = fiber_deadline(f, soon);
+	r = stream_fill(f, &u->st, SIZE_MAX);
+	fiber_deadline(f, before);
+	if (r != -ETIMEDOUT)
+		return r;
+	r = wait_answer(f, u, u->client);
+	fiber_deadline(f, before);
+	return r < 0 ? r : stream_fill(f, &u->st, SIZE_MAX);
+}
+
 int
 upstream_read_body(struct fiber *f, struct upstream *u, struct str *ret,
     bool *ret_last)
@@ -417,12 +440,13 @@ upstream_read_body(struct fiber *f, struct upstream *u, struct str *ret,
 				return r;
 			continue;
 		}
-		r = stream_fill(f, st, SIZE_MAX);
+		r = fill_body(f, u);
 		if (r == 0)
 			return body_end(u, ret, ret_last);
 		if (r < 0) {
 			u->broken = true;
-			return r == -ETIMEDOUT || r == -ECANCELED ? r : -EPROTO;
+			return r == -ETIMEDOUT || r == -ECANCELED ||
+			    r == -ECONNABORTED ? r : -EPROTO;
 		}
 	}
 }

@@ -31,6 +31,7 @@ struct upstream {
 	struct chunked chunked;
 	uint64_t left;
 	size_t given;			/* bytes of st.in handed out */
+	struct stream *client;		/* whose leaving ends the body, or NULL */
 	unsigned max_idle;		/* of its transport */
 	nsec_t idle_timeout;
 	struct iovec iov[3];		/* body bytes in flight */
@@ -70,7 +71,8 @@ int	upstream_read_head(struct fiber *f, struct upstream *u, struct str method,
 	    struct stream *client);
 /*
  * The next piece of the body: 1 with *ret (not empty unless *ret_last), valid
- * until the next call; -EPROTO when it is truncated or malformed.
+ * until the next call; -EPROTO when it is truncated or malformed,
+ * -ECONNABORTED when u->client left.
  */
 int	upstream_read_body(struct fiber *f, struct upstream *u, struct str *ret,
 	    bool *ret_last);
