@@ -74,9 +74,6 @@ master_started(struct master *m)
 	m->phase = PHASE_RUNNING;
 	log_info("akkod %s runs with %u worker%s", PACKAGE_VERSION,
 	    m->nworkers, m->nworkers == 1 ? "" : "s");
-	if (m->opt.detached)
-		/* From here on nobody reads the terminal. */
-		(void)dup2(STDOUT_FILENO, STDERR_FILENO);
 	say_ready(m, "ok\n");
 }
 
@@ -253,9 +250,12 @@ on_tick(struct timer_at *t)
 /* ---- Putting together ------------------------------------------------------------------------ */
 
 static int
-complain(const char *text)
+complain(struct master *m, const char *text)
 {
-	fprintf(stderr, "akkod: %s\n", text);
+	if (m->opt.ready_fd >= 0)
+		say_ready(m, text);
+	else
+		fprintf(stderr, "akkod: %s\n", text);
 	return -EINVAL;
 }
 
@@ -285,7 +285,11 @@ first_of(const char *a, const char *b, const char *c)
 	return a != NULL ? a : b != NULL && b[0] != '\0' ? b : c;
 }
 
-/* Without a terminal and without log.filePath the log goes beside the socket. */
+/*
+ * Without a terminal and without log.filePath the log goes beside the socket.
+ * So does all that this process and its children might still say: whoever
+ * reads the output of "akkod start" must see its end.
+ */
 static int
 detach_log(struct master *m, char *err, size_t err_size)
 {
@@ -297,7 +301,8 @@ detach_log(struct master *m, char *err, size_t err_size)
 	path = xasprintf("%s/akkod.log", m->runtime.dir);
 	fd = open(path, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC | O_NOCTTY,
 	    0640);
-	if (fd < 0 || dup2(fd, STDOUT_FILENO) < 0) {
+	if (fd < 0 || dup2(fd, STDOUT_FILENO) < 0 ||
+	    dup2(fd, STDERR_FILENO) < 0) {
 		snprintf(err, err_size, "log file \"%s\": %s", path,
 		    strerror(errno));
 		free(path);
@@ -320,19 +325,19 @@ prepare(struct master *m)
 		return -EINVAL;
 	a = &m->source->config->akkod;
 	if (settings_apply(m, err, sizeof(err)) < 0)
-		return complain(err);
+		return complain(m, err);
 	m->state_dir = xstrdup(first_of(m->opt.state_dir, a->state_directory,
 	    STATE_DIR_DEFAULT));
 	if (runtime_claim(&m->runtime, first_of(m->opt.runtime_dir,
 	    a->runtime_directory, RUNTIME_DIR_DEFAULT), err, sizeof(err)) < 0)
-		return complain(err);
+		return complain(m, err);
 	if (detach_log(m, err, sizeof(err)) < 0 ||
 	    logs_open(m, err, sizeof(err)) < 0)
-		return complain(err);
+		return complain(m, err);
 	log_set_role("master");
 	if ((r = open_signals(m)) < 0 || (r = tickets_start(m)) < 0 ||
 	    (m->live_fd = r = live_create(&m->live)) < 0)
-		return complain(strerror(-r));
+		return complain(m, strerror(-r));
 	registry_init(&m->live_services, LIVE_SERVICES);
 	registry_init(&m->live_servers, LIVE_SERVERS);
 	registry_init(&m->live_limits, UINT32_MAX - 1);
