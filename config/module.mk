@@ -23,7 +23,19 @@ config/embedded.inc: config/embedded.yaml
 CONFIG_TEST_CPPFLAGS = $(AM_CPPFLAGS) $(I_CONFIG) -I$(srcdir)/tests/unit
 CONFIG_TEST_LDADD = libconfig.a libauth.a libtls.a libbase.a $(YAML_LIBS) \
 	$(PCRE2_LIBS) $(OPENSSL_LIBS) $(CRYPT_LIBS)
-UNIT_TESTS += tests/unit/test_rule tests/unit/test_diag
+UNIT_TESTS += tests/unit/test_rule tests/unit/test_diag \
+	tests/unit/test_reader tests/unit/test_validate tests/unit/test_load
+tests_unit_test_validate_CPPFLAGS = $(CONFIG_TEST_CPPFLAGS)
+tests_unit_test_validate_SOURCES = tests/unit/test_validate.c \
+	tests/unit/config_said.h tests/unit/unit.h
+tests_unit_test_validate_LDADD = $(CONFIG_TEST_LDADD) $(CHECK_LIBS)
+tests_unit_test_load_CPPFLAGS = $(CONFIG_TEST_CPPFLAGS)
+tests_unit_test_load_SOURCES = tests/unit/test_load.c tests/unit/unit.h
+tests_unit_test_load_LDADD = $(CONFIG_TEST_LDADD) $(CHECK_LIBS)
+tests_unit_test_reader_CPPFLAGS = $(CONFIG_TEST_CPPFLAGS)
+tests_unit_test_reader_SOURCES = tests/unit/test_reader.c \
+	tests/unit/config_said.h tests/unit/unit.h
+tests_unit_test_reader_LDADD = $(CONFIG_TEST_LDADD) $(CHECK_LIBS)
 tests_unit_test_rule_CPPFLAGS = $(CONFIG_TEST_CPPFLAGS)
 tests_unit_test_rule_SOURCES = tests/unit/test_rule.c tests/unit/unit.h
 tests_unit_test_rule_LDADD = $(CONFIG_TEST_LDADD) $(CHECK_LIBS)

@@ -515,7 +515,8 @@ unknown_key(struct reader *r, const struct schema *s, const yaml_node_t *n,
     struct str key)
 {
 	const char *words[96], *near;
-	enum diag_class class = s == &schema_root ? DIAG_WARNING : DIAG_FILE;
+	enum diag_class class = s == &schema_root ||
+	    s == &schema_dynamic_file ? DIAG_WARNING : DIAG_FILE;
 
 	if (class == DIAG_WARNING && str_has_caseprefix(key, STR("x-")))
 		return;

@@ -174,6 +174,16 @@ check_logs(struct config *c, struct diags *d)
 		    &a->fields.headers.names.v[i].value, redacting, "drop");
 }
 
+static void
+check_limit(const struct config *c, const char *key, int64_t value,
+    int64_t most, struct diags *d)
+{
+	if (value < 0 || value > most)
+		diag_add(d, DIAG_FILE, c->akkod.place, NULL, "akkod.limits.%s "
+		    "must be from 0 (the default) to %lld", key,
+		    (long long)most);
+}
+
 void
 check_static(struct config *c, struct diags *d)
 {
@@ -199,6 +209,9 @@ check_static(struct config *c, struct diags *d)
 	if (c->akkod.workers < 0 || c->akkod.workers > 64)
 		diag_add(d, DIAG_FILE, c->akkod.place, NULL,
 		    "akkod.workers must be from 0 (one per CPU) to 64");
+	check_limit(c, "connections", c->akkod.limits.connections, 1 << 20, d);
+	check_limit(c, "perAddress", c->akkod.limits.per_address, 1 << 20, d);
+	check_limit(c, "fibers", c->akkod.limits.fibers, 1 << 16, d);
 	if (c->ping != NULL && (c->ping->terminating_status < 200 ||
 	    c->ping->terminating_status > 599))
 		diag_add(d, DIAG_FILE, c->ping->place, NULL,
