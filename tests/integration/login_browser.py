@@ -144,12 +144,16 @@ class Browser:
         self.jar.take(host, path, response.all("Set-Cookie"))
         return response
 
+    def connect(self, host):
+        """A new connection, for what is not a page."""
+        return Client(("127.0.0.1", self.port), tls=True, sni=host,
+                      context=self.tls, timeout=30)
+
     def _exchange(self, host, method, target, authority, fields, body):
         old = self.connections.pop(host, None)
         for connection in ([old] if old else []) + [None]:
             if connection is None:
-                connection = Client(("127.0.0.1", self.port), tls=True, sni=host,
-                                    context=self.tls, timeout=30)
+                connection = self.connect(host)
             try:
                 response = connection.request(method, target, authority, fields,
                                               body)

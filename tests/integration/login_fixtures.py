@@ -42,10 +42,22 @@ def oauth2_proxy(keycloak, login_port):
 
 
 @pytest.fixture
-def browser(login_port, authority):
-    b = Browser(login_port, authority.file)
-    yield b
-    b.close()
+def new_browser(login_port, authority):
+    """new_browser() opens one that knows nobody."""
+    opened = []
+
+    def start():
+        opened.append(Browser(login_port, authority.file))
+        return opened[-1]
+
+    yield start
+    for b in opened:
+        b.close()
+
+
+@pytest.fixture
+def browser(new_browser):
+    return new_browser()
 
 
 @pytest.fixture
@@ -66,6 +78,7 @@ def open_site(akkod, upstream, oauth2_proxy, keycloak, login_port,
             "port": login_port, "crt": crt, "key": key, "app": app.port,
             "auth": asked.port, "oauth": port, "keycloak": keycloak.port})
         a.app, a.asked, a.oauth = app, asked, server
+        assert {w["backend"] for w in a.status()["workers"]} == {a.io}
         a.page = f"https://{APP}:{login_port}/superset/dashboard?id=7&q=a%20b%2Fc"
         return a
 

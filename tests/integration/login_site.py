@@ -63,16 +63,23 @@ OLD = 2.1		# seconds after which --cookie-refresh=1s surely acts
 SESSION = ("_oauth2_proxy", "_oauth2_proxy_0", "_oauth2_proxy_1")
 
 
-def site(shape, login_router=True, cookies=SESSION, extra=""):
+def site(shape, login_router=True, cookies=SESSION, extra="", names=None,
+         rewrites=True):
     """The configuration for one shape of forward-auth.
 
     `cookies` may pass from the auth server to the browser; `extra` are
-    further keys of the forwardAuth middleware."""
-    names, path = MIDDLEWARES[shape]
+    further keys of the forwardAuth middleware, `names` other middlewares than
+    usual; without `rewrites` the error page keeps its status."""
+    usual, path = MIDDLEWARES[shape]
+    names = names or usual
+    sign_in = SIGN_IN if shape == "asks" else ""
+    if not rewrites:
+        sign_in = "".join(line for line in sign_in.splitlines(True)
+                          if "statusRewrites" not in line)
     return (STATIC + "http:\n  routers:\n"
             f"    bi: {{rule: Host(`{APP}`), service: bi, middlewares: {names}}}\n"
             + (LOGIN_ROUTER if login_router else "") + IDENTITY_ROUTERS +
-            "  middlewares:\n" + (SIGN_IN if shape == "asks" else "") +
+            "  middlewares:\n" + sign_in +
             "    login:\n      forwardAuth:\n"
             f"        address: http://127.0.0.1:@auth@{path}\n"
             f"        authResponseHeaders: [{', '.join(RESPONSE_HEADERS)}]\n" +

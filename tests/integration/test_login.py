@@ -3,12 +3,15 @@
 
 The site is built in the two shapes that forward-auth has in practice; see
 login_site."""
+import json
 import socket
 import time
+from concurrent.futures import ThreadPoolExecutor
 from urllib.parse import urlencode
 
 import pytest
 
+from harness.client import head
 from login_site import APP, IDENTITY, OLD, USERS, log_in
 
 pytest_plugins = ["login_fixtures"]
@@ -265,3 +268,93 @@ def test_auth_server_down(open_site, browser, shape):
     line = s.access(browser.requests)[-1]
     assert line["DownstreamStatus"] == 500
     assert line["Reason"].startswith("auth-")
+
+
+def test_identities_do_not_mix(open_site, new_browser):
+    """Many requests of two people at once: each answer is for who asked."""
+    s = open_site("asks")
+    sessions = {}
+    for user in USERS:
+        b = new_browser()
+        log_in(b, b.open(s.page), user)
+        sessions[user] = b.jar
+    first = len(s.app.requests)
+
+    def ask(user):
+        b = new_browser()
+        b.jar = sessions[user]
+        for n in range(25):
+            r = b.fetch(b.url(APP, f"/{user}/{n}"), headers=FORGED)
+            assert r.status == 200
+            fields = {k.lower(): v for k, v in r_json(r)["fields"]}
+            assert fields["x-auth-request-email"] == f"{user}@akko.test"
+            assert fields["x-auth-request-groups"] == ",".join(USERS[user])
+
+    with ThreadPoolExecutor(8) as pool:
+        for done in [pool.submit(ask, user) for user in list(USERS) * 4]:
+            done.result()
+    assert len(s.app.requests) == first + 200
+    for r in s.app.requests[first:]:
+        assert_identity(r, r.target.split("/")[1])
+
+
+def r_json(response):
+    return json.loads(response.body)
+
+
+def test_connections_to_the_auth_server_are_kept(open_site, browser):
+    s = open_site("leads")
+    log_in(browser, browser.open(s.page), "otto")
+    for _ in range(30):
+        assert browser.fetch(s.page).status == 200
+    assert len(s.asked.requests) == 32
+    assert len(s.asked.connections) <= len(s.worker_pids())
+    assert len(s.app.connections) <= len(s.worker_pids())
+
+
+WEBSOCKET = [("Connection", "Upgrade"), ("Upgrade", "websocket"),
+             ("Sec-WebSocket-Key", "dGhlIHNhbXBsZSBub25jZQ=="),
+             ("Sec-WebSocket-Version", "13")]
+
+
+@each_shape
+def test_websocket(open_site, browser, shape):
+    """Asked about at its handshake, by an ordinary GET."""
+    def serve(c, r):
+        c.body(r)
+        if r["Upgrade"]:
+            c.send(b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\n"
+                   b"Connection: Upgrade\r\nSec-WebSocket-Accept: "
+                   b"s3pPLMBiTxaQ9kYGzzhZRbK+xOo=\r\n\r\n")
+            c.send(c.exactly(4)[::-1])
+            return False
+        return c.answer(200, [], b"page")
+
+    s = open_site(shape, serve=serve)
+    ask = head("GET", "/ws", f"{APP}:{browser.port}", WEBSOCKET)
+    with browser.connect(APP) as c:
+        c.send(ask)
+        assert c.response().status == 302
+    assert not s.app.requests
+
+    log_in(browser, browser.open(s.page), "otto")
+    with browser.connect(APP) as c:
+        c.send(head("GET", "/ws", f"{APP}:{browser.port}", [
+            *WEBSOCKET, *FORGED, ("Cookie", browser.jar.field(APP, "/ws"))]))
+        assert c.head().status == 101
+        c.send(b"wxyz")
+        assert c.exactly(4) == b"zyxw"
+    assert_identity(s.app.last, "otto")
+    asked = s.asked.last
+    assert asked.method == "GET"
+    assert asked["Upgrade"] is asked["Connection"] is None
+    assert asked["X-Forwarded-Proto"] == "https"
+    assert asked["X-Forwarded-Uri"] == "/ws"
+
+
+def test_user_in_the_access_log(open_site, browser):
+    s = open_site("leads", extra="headerField: X-Auth-Request-Preferred-Username")
+    log_in(browser, browser.open(s.page, headers=FORGED), "anna")
+    lines = s.access(browser.requests)
+    assert lines[0]["ClientUsername"] == "-"
+    assert lines[-1]["ClientUsername"] == "anna"

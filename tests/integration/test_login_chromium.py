@@ -55,6 +55,10 @@ def test_log_in_and_out(open_site, chromium, login_port):
     chromium.open(s.page)
     assert chromium.url.startswith(f"https://{IDENTITY}:{login_port}/")
     assert not s.app.requests
+    # All that the identity provider's page is made of came through akkod.
+    parts = chromium.run("return performance.getEntriesByType('resource')"
+                         ".map(e => [e.responseStatus, e.name])")
+    assert len(parts) > 5 and {status for status, _ in parts} == {200}, parts
 
     log_in(chromium, "otto")
     assert chromium.url == s.page

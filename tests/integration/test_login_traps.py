@@ -163,3 +163,37 @@ def test_warning_about_cookie_domains_is_harmless(open_site, browser, shape):
     page = log_in(browser, browser.open(s.page), "anna")
     assert (page.url, page.status) == (s.page, 200)
     assert "did not match any of the specific cookie domains" in s.oauth.log()
+
+
+def test_error_page_without_a_rewrite_leads_nowhere(open_site, browser):
+    """Browsers stay where they are at a 401, with or without a Location."""
+    s = open_site("asks", rewrites=False)
+    r = browser.fetch(s.page)
+    assert r.status == 401
+    assert r["Location"].startswith(browser.url(IDENTITY))
+    assert not s.app.requests
+
+
+def test_error_page_inside_the_login_never_acts(open_site, browser):
+    s = open_site("asks", names="[login, sign-in]")
+    r = browser.fetch(s.page)
+    assert (r.status, r["Location"]) == (401, None)
+    assert len(s.asked.requests) == 1 and not s.app.requests
+
+
+def test_error_page_with_a_button(open_site, browser):
+    """A page to click on is not a redirect: the 302 has no Location."""
+    s = open_site("asks", {"skip-provider-button": None})
+    r = browser.fetch(s.page)
+    assert (r.status, r["Location"]) == (302, None)
+    assert b"<form" in r.body
+
+
+def test_sign_in_address_instead_of_an_error_page(open_site, browser):
+    """It leads to the login too, and forgets which page was asked for."""
+    s = open_site("asks", names="[login]", extra="authSigninURL: /oauth2/sign_in")
+    r = browser.fetch(s.page)
+    assert (r.status, r["Location"]) == (302, "/oauth2/sign_in")
+    page = log_in(browser, browser.open(s.page), "anna")
+    assert page.host == AUTH
+    assert browser.open(s.page).way == [(200, s.page)]
