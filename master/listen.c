@@ -97,7 +97,7 @@ listen_parse(struct str address, struct sockaddr_storage *ret,
  * saves two calls per connection.
  */
 static int
-open_socket(const struct sockaddr_storage *sa, socklen_t len, bool first)
+open_socket(const struct sockaddr_storage *sa, socklen_t len, bool share)
 {
 	int one = 1, zero = 0, idle = KEEPALIVE_S, err;
 	int fd = socket(sa->ss_family,
@@ -106,7 +106,7 @@ open_socket(const struct sockaddr_storage *sa, socklen_t len, bool first)
 	if (fd < 0)
 		return -errno;
 	if (setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof(one)) < 0 ||
-	    (!first && setsockopt(fd, SOL_SOCKET, SO_REUSEPORT, &one,
+	    (share && setsockopt(fd, SOL_SOCKET, SO_REUSEPORT, &one,
 	    sizeof(one)) < 0) ||
 	    setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof(one)) < 0 ||
 	    setsockopt(fd, SOL_SOCKET, SO_KEEPALIVE, &one, sizeof(one)) < 0 ||
@@ -117,7 +117,7 @@ open_socket(const struct sockaddr_storage *sa, socklen_t len, bool first)
 		goto fail;
 	if (bind(fd, (const struct sockaddr *)sa, len) < 0)
 		goto fail;
-	if (first && setsockopt(fd, SOL_SOCKET, SO_REUSEPORT, &one,
+	if (!share && setsockopt(fd, SOL_SOCKET, SO_REUSEPORT, &one,
 	    sizeof(one)) < 0)
 		goto fail;
 	if (listen(fd, BACKLOG) < 0)
@@ -151,6 +151,7 @@ listener_free(struct listener *l)
 		(void)close(l->fds[i]);
 	free(l->fds);
 	free(l->name);
+	free(l->new_name);
 	free(l->address);
 	free(l);
 }
@@ -164,6 +165,30 @@ listen_find(const struct listeners *all, struct str name, struct str address)
 	    !str_eq(str_c(l->address), address)))
 		l = l->next;
 	return l;
+}
+
+struct listener *
+listen_find_unwanted(const struct listeners *all, struct str address)
+{
+	struct listener *l = all->first;
+
+	while (l != NULL && (l->wanted || l->new_name != NULL ||
+	    !str_eq(str_c(l->address), address)))
+		l = l->next;
+	return l;
+}
+
+/*
+ * A port that one of our own gives up may be shared with it until it closes:
+ * "127.0.0.1:80" becomes ":80" without an instant in which nobody listens.
+ */
+static bool
+may_share(const struct listeners *all, uint16_t port)
+{
+	for (const struct listener *l = all->first; l != NULL; l = l->next)
+		if (!l->wanted && l->port == port)
+			return true;
+	return false;
 }
 
 int
@@ -192,8 +217,10 @@ listen_open(struct listeners *all, struct str name, struct str address,
 	    ((struct sockaddr_in6 *)(void *)&sa)->sin6_port :
 	    ((struct sockaddr_in *)(void *)&sa)->sin_port);
 	while (l->nfds < all->nworkers) {
-		int fd = open_socket(&sa, len, l->nfds == 0);
+		int fd = open_socket(&sa, len, l->nfds != 0);
 
+		if (fd == -EADDRINUSE && may_share(all, l->port))
+			fd = open_socket(&sa, len, true);
 		if (fd < 0) {
 			snprintf(err, err_size, "entry point \"%s\": cannot "
 			    "listen on \"%s\": %s%s", l->name, l->address,

@@ -29,6 +29,7 @@ struct listener {
 	unsigned nfds;
 	uint16_t port;
 	bool wanted;		/* by the newest configuration */
+	char *new_name;		/* takes effect with the next table; NULL */
 	struct listener *next;
 };
 
@@ -52,6 +53,9 @@ int	listen_parse(struct str address, struct sockaddr_storage *ret,
 int	listen_open(struct listeners *all, struct str name, struct str address,
 	    struct listener **ret, char *err, size_t err_size);
 struct listener *listen_find(const struct listeners *all, struct str name,
+	    struct str address);
+/* An address that no wanted entry point uses any more; NULL. */
+struct listener *listen_find_unwanted(const struct listeners *all,
 	    struct str address);
 /* Closes and unlinks one. */
 void	listen_close(struct listeners *all, struct listener *l);

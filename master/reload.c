@@ -72,35 +72,73 @@ set_error(struct master *m, char *text)
 
 /* ---- Listeners ---------------------------------------------------------------------------- */
 
+static void
+undo_listeners(struct master *m, uint32_t first_new)
+{
+	struct listener *l, *next;
+
+	for (l = m->listeners.first; l != NULL; l = next) {
+		next = l->next;
+		free(l->new_name);
+		l->new_name = NULL;
+		if (l->id >= first_new)
+			listen_close(&m->listeners, l);
+	}
+}
+
 /*
- * Opens what the world wants and is not open. On failure what was opened here
- * is closed again.
+ * Opens what the world wants and is not open; an address whose entry point has
+ * another name now keeps its sockets. On failure all of it is undone.
  */
 static int
 open_listeners(struct master *m, const struct world *w, char *err,
     size_t err_size)
 {
 	uint32_t first_new = m->listeners.next_id;
-	struct listener *l, *next;
+	struct listener *l;
+	int r;
 
 	for (l = m->listeners.first; l != NULL; l = l->next)
 		l->wanted = false;
-	for (unsigned i = 0; i < w->neps; i++) {
-		int r = listen_open(&m->listeners, str_c(w->eps[i].o.name),
-		    str_c(w->eps[i].address), &l, err, err_size);
-
-		if (r == 0) {
+	for (unsigned i = 0; i < w->neps; i++)
+		if ((l = listen_find(&m->listeners, str_c(w->eps[i].o.name),
+		    str_c(w->eps[i].address))) != NULL)
 			l->wanted = true;
-			continue;
+	for (unsigned i = 0; i < w->neps; i++) {
+		struct str name = str_c(w->eps[i].o.name);
+		struct str address = str_c(w->eps[i].address);
+
+		if (listen_find(&m->listeners, name, address) == NULL &&
+		    name.n <= LISTEN_NAME_MAX &&
+		    (l = listen_find_unwanted(&m->listeners, address)) != NULL) {
+			l->new_name = xstrdup(w->eps[i].o.name);
+			l->wanted = true;
+		} else if ((r = listen_open(&m->listeners, name, address, &l,
+		    err, err_size)) < 0) {
+			undo_listeners(m, first_new);
+			return r;
+		} else {
+			l->wanted = true;
 		}
-		for (l = m->listeners.first; l != NULL; l = next) {
-			next = l->next;
-			if (l->id >= first_new)
-				listen_close(&m->listeners, l);
-		}
-		return r;
 	}
 	return 0;
+}
+
+/* Just before the table in which they have another name. */
+static void
+rename_listeners(struct master *m)
+{
+	for (struct listener *l = m->listeners.first; l != NULL; l = l->next) {
+		if (l->new_name == NULL)
+			continue;
+		log_info("\"%s\" is entry point \"%s\" now, was \"%s\"",
+		    l->address, l->new_name, l->name);
+		free(l->name);
+		l->name = l->new_name;
+		l->new_name = NULL;
+		if (m->slots != NULL)
+			supervise_send_listener(m, l);
+	}
 }
 
 /* After the table: new ones to the workers, then the old ones end. */
@@ -229,6 +267,7 @@ compile_and_publish(struct master *m, struct world *w, struct diags *d)
 	compile_world(w, m->now.number + 1, &env, d, &c);
 	renew_at = c.renew_at;
 	set_renewal(m, renew_at);
+	rename_listeners(m);
 	return publish_table(m, &c);
 }
 

@@ -25,6 +25,7 @@ struct listener {
 	struct acceptor *acceptor;
 	struct listener *next;
 	char *name;			/* of the entry point */
+	char *next_name;		/* from the next table on; NULL */
 	uint32_t id, address;		/* as the master numbers them */
 	uint32_t ep;			/* index in the current table, TNONE */
 	int fd;
@@ -40,6 +41,7 @@ struct conn {
 	struct timer timer;		/* parked: when to give up */
 	struct addr peer, local;
 	uint16_t peer_port, local_port;
+	struct http2 *h2;		/* speaks HTTP/2; NULL: HTTP/1 */
 	struct tunnel *tunnel;		/* CONN_TUNNEL: owns the connection */
 	uint8_t state;			/* enum conn_state */
 	bool tls_tried;			/* the first byte was looked at */

@@ -33,6 +33,18 @@ generation_unref(struct generation *g)
 	free(g);
 }
 
+/* Names that entry points have from this table on. */
+static void
+rename_listeners(struct worker *w)
+{
+	for (struct listener *l = w->listeners; l != NULL; l = l->next)
+		if (l->next_name != NULL) {
+			free(l->name);
+			l->name = l->next_name;
+			l->next_name = NULL;
+		}
+}
+
 /* Entry points move in the table; listeners know them by name. */
 void
 generation_rebind(struct worker *w)
@@ -89,6 +101,7 @@ generation_install(struct worker *w, int table_fd, int keys_fd,
 	g->number = g->table.hdr->generation;
 	w->gen = g;
 	generation_unref(old);
+	rename_listeners(w);
 	generation_rebind(w);
 	atomic_store_explicit(&w->mine->generation, g->number,
 	    memory_order_relaxed);

@@ -6,9 +6,11 @@
 #include "context.h"
 #include "generation.h"
 #include "hash.h"
+#include "inherit.h"
 #include "keys.h"
 #include "live.h"
 #include "log.h"
+#include "msg.h"
 #include "table_tls.h"
 #include "tls.h"
 
@@ -20,6 +22,8 @@
  */
 static struct tls_policy policy;
 static struct str alpn[16];
+/* This step offered the default certificate, and only with an ECDSA key. */
+static bool only_ecdsa;
 
 /* First in the sorted hosts of an entry point that has this name. */
 static const struct ttls_host *
@@ -65,15 +69,22 @@ on_select(void *arg, const struct tls_hello *hello, struct tls_choice *ret)
 {
 	struct conn *c = arg;
 	const struct table *t = &c->w->gen->table;
-	const struct tentry_point *ep = table_entry_point(t, c->l->ep);
-	const struct ttls_host *h = hello->sni.n != 0 ?
-	    host_options(t, ep, hello->sni) : NULL;
-	uint32_t i = h != NULL ? h->options : ep->default_tls_options;
-	const struct ttls_options *o = TABLE_REC(t, tls_options,
-	    struct ttls_options, i);
+	const struct tentry_point *ep;
+	const struct ttls_options *o;
+	const struct ttls_host *h;
+	uint32_t i;
+
+	/* It may have gone while the hello came in pieces. */
+	if (c->l->ep == TNONE)
+		return -EACCES;
+	ep = table_entry_point(t, c->l->ep);
+	h = hello->sni.n != 0 ? host_options(t, ep, hello->sni) : NULL;
+	i = h != NULL ? h->options : ep->default_tls_options;
+	o = TABLE_REC(t, tls_options, struct ttls_options, i);
 
 	if ((h != NULL && h->broken) || o->broken)
 		return -EACCES;
+	only_ecdsa = false;
 	table_tls_policy(t, o, alpn, ARRAY_SIZE(alpn), &policy);
 	*ret = (struct tls_choice){ .policy = &policy, .options = i,
 	    .scope = hash_str(table_str(t, ep->name), 0) };
@@ -89,8 +100,11 @@ on_certs(void *arg, const struct tls_hello *hello, struct tls_candidates *ret)
 	char text[ADDR_TEXT];
 	struct str name = hello->sni.n != 0 ? hello->sni :
 	    str_c(addr_text(&hello->local, text));
+	int r = table_tls_candidates(&g->table, g->keys, name, ret);
 
-	return table_tls_candidates(&g->table, g->keys, name, ret);
+	only_ecdsa = r == 0 && ret->is_default && ret->n == 1 &&
+	    ret->v[0].key_type == TLS_KEY_EC;
+	return r;
 }
 
 static const struct tls_server server = { on_select, on_certs };
@@ -120,6 +134,10 @@ handshake(struct fiber *f, struct conn *c)
 		why = r == -ETIMEDOUT ? "no end within the time limit" :
 		    tls_failure_text(c->st.tls);
 		live_bump(w->mine->handshake_errors, 1);
+		if (only_ecdsa && r != -ETIMEDOUT &&
+		    tls_failure(c->st.tls) == TLS_FAIL_NO_SHARED)
+			(void)msg_send(INHERIT_CONTROL, MSG_WANT_RSA, NULL,
+			    NULL);
 		log_limited(LOG_DEBUG, "entry point %s: TLS handshake: %s",
 		    c->l->name, why);
 		return r;

@@ -20,6 +20,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 static const struct worker_limits default_limits = {
@@ -49,16 +50,36 @@ worker_date(struct worker *w)
 
 /* ---- Messages of the master ------------------------------------------------ */
 
+static struct listener *
+find_listener(const struct worker *w, const struct msg_listener *m)
+{
+	struct listener *l = w->listeners;
+
+	while (l != NULL && (l->id != m->entry_point ||
+	    l->address != m->address || l->fd < 0))
+		l = l->next;
+	return l;
+}
+
 static void
 on_listener(struct worker *w, const struct msg_listener *m, int fd)
 {
-	struct listener *l = calloc(1, sizeof(*l));
+	struct listener *l = find_listener(w, m);
+	char *name = strndup(m->name, sizeof(m->name));
 
-	if (l == NULL || (l->name = strndup(m->name, sizeof(m->name))) == NULL) {
-		free(l);
+	if (l != NULL) {
+		/* The entry point gets another name; its connections stay. */
+		free(l->next_name);
+		l->next_name = name;
 		close(fd);
 		return;
 	}
+	if (name == NULL || (l = calloc(1, sizeof(*l))) == NULL) {
+		free(name);
+		close(fd);
+		return;
+	}
+	l->name = name;
 	l->w = w;
 	l->id = m->entry_point;
 	l->address = m->address;
@@ -72,19 +93,34 @@ on_listener(struct worker *w, const struct msg_listener *m, int fd)
 	}
 }
 
-/* Connections keep their listener: it is only closed, not freed. */
+/*
+ * No more from this socket. What waits in its queue is served all the same:
+ * closing would reset it (security 5.2). Connections keep their listener, so
+ * it is not freed.
+ */
+static void
+listener_close(struct listener *l)
+{
+	int fd;
+
+	if (l->acceptor != NULL)
+		acceptor_stop(l->acceptor);
+	l->acceptor = NULL;
+	while (l->fd >= 0 && l->w->gen != NULL && (fd = accept4(l->fd, NULL,
+	    NULL, SOCK_NONBLOCK | SOCK_CLOEXEC)) >= 0)
+		conn_accepted(l, fd);
+	if (l->fd >= 0)
+		close(l->fd);
+	l->fd = -1;
+}
+
 static void
 on_listener_gone(struct worker *w, const struct msg_listener *m)
 {
-	for (struct listener *l = w->listeners; l != NULL; l = l->next)
-		if (l->id == m->entry_point && l->address == m->address &&
-		    l->fd >= 0) {
-			if (l->acceptor != NULL)
-				acceptor_stop(l->acceptor);
-			l->acceptor = NULL;
-			close(l->fd);
-			l->fd = -1;
-		}
+	struct listener *l = find_listener(w, m);
+
+	if (l != NULL)
+		listener_close(l);
 }
 
 static void
@@ -153,14 +189,8 @@ on_drain(struct worker *w, const struct msg_drain *m)
 	 * Closed, not only unwatched: once the master's own copy goes, the port
 	 * is free, and nobody queues where nobody accepts.
 	 */
-	for (struct listener *l = w->listeners; l != NULL; l = l->next) {
-		if (l->acceptor != NULL)
-			acceptor_stop(l->acceptor);
-		l->acceptor = NULL;
-		if (l->fd >= 0)
-			close(l->fd);
-		l->fd = -1;
-	}
+	for (struct listener *l = w->listeners; l != NULL; l = l->next)
+		listener_close(l);
 	conn_drain(w);
 }
 
