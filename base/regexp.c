@@ -33,7 +33,9 @@ group_known(struct str rest)
 
 /*
  * What PCRE2 takes and RE2 does not, or takes in another sense: look-around,
- * back-references, atomic and possessive matching, recursion, callouts.
+ * back-references, atomic and possessive matching, recursion, callouts. Bytes
+ * are matched, so a character beyond ASCII is several of them: it can stand for
+ * itself, but neither in a class nor before a quantifier.
  */
 static const char *
 foreign(struct str p)
@@ -47,10 +49,15 @@ foreign(struct str p)
 			if (!class && ((next >= '1' && next <= '9') ||
 			    next == 'k' || next == 'g'))
 				return "back-references are not supported";
-			if (strchr("KGRXNhHvVZcoe", next) != NULL && next != '\0')
+			if (next != '\0' &&
+			    strchr("KGRXNhHvVZcoe", next) != NULL)
 				return "this escape is not supported";
 			i++;
-		} else if (class)
+		} else if ((unsigned char)c >= 0x80 && (class ||
+		    (next != '\0' && strchr("*+?{", next) != NULL)))
+			return "a character beyond ASCII can neither be "
+			    "repeated nor stand in a class";
+		else if (class)
 			class = c != ']';
 		else if (c == '[') {
 			class = true;
@@ -153,20 +160,36 @@ regexp_exec(const struct regexp *re, struct str subject, size_t from,
 
 /* ---- Replacing --------------------------------------------------------- */
 
+/* Text that grows in an arena, by doubling: what is outgrown stays there. */
+struct text { struct arena *a; char *p; size_t n, cap; };
+
 static int
-append(struct arena *a, struct str *out, struct str s)
+append(struct text *t, struct str s)
 {
+	size_t cap = t->cap < 64 ? 64 : t->cap;
 	char *p;
 
 	if (s.n == 0)
 		return 0;
-	if ((p = arena_alloc(a, out->n + s.n)) == NULL)
-		return -ENOMEM;
-	if (out->n != 0)
-		memcpy(p, out->p, out->n);
-	memcpy(p + out->n, s.p, s.n);
-	*out = str_n(p, out->n + s.n);
+	if (s.n > t->cap - t->n) {
+		while (cap - t->n < s.n)
+			cap *= 2;
+		if ((p = arena_alloc(t->a, cap)) == NULL)
+			return -ENOMEM;
+		if (t->n != 0)
+			memcpy(p, t->p, t->n);
+		t->p = p;
+		t->cap = cap;
+	}
+	memcpy(t->p + t->n, s.p, s.n);
+	t->n += s.n;
 	return 0;
+}
+
+static struct str
+text_str(const struct text *t)
+{
+	return t->n != 0 ? str_n(t->p, t->n) : (struct str){ "", 0 };
 }
 
 static bool
@@ -209,9 +232,9 @@ group_number(const struct regexp *re, struct str name)
 	return pcre2_substring_number_from_name(re->code, (PCRE2_SPTR)text);
 }
 
-int
-regexp_expand(const struct regexp *re, struct arena *a, struct str replacement,
-    struct str subject, const struct regexp_match *m, struct str *out)
+static int
+expand(const struct regexp *re, struct str replacement, struct str subject,
+    const struct regexp_match *m, struct text *out)
 {
 	ptrdiff_t dollar;
 	int r;
@@ -222,7 +245,7 @@ regexp_expand(const struct regexp *re, struct arena *a, struct str replacement,
 		size_t used;
 		int g;
 
-		if ((r = append(a, out, str_head(replacement,
+		if ((r = append(out, str_head(replacement,
 		    (size_t)dollar))) < 0)
 			return r;
 		name = reference(rest, &used);
@@ -234,18 +257,30 @@ regexp_expand(const struct regexp *re, struct arena *a, struct str replacement,
 			    m->group[g].from) : STR_NONE;
 		} else if (rest.n > 0 && rest.p[0] == '$')
 			used = 1;
-		if ((r = append(a, out, value)) < 0)
+		if ((r = append(out, value)) < 0)
 			return r;
 		replacement = str_from(rest, used);
 	}
-	return append(a, out, replacement);
+	return append(out, replacement);
+}
+
+int
+regexp_expand(const struct regexp *re, struct arena *a, struct str replacement,
+    struct str subject, const struct regexp_match *m, struct str *out)
+{
+	struct text t = { .a = a };
+	int r = append(&t, *out);
+
+	if (r == 0 && (r = expand(re, replacement, subject, m, &t)) == 0)
+		*out = text_str(&t);
+	return r;
 }
 
 int
 regexp_replace(const struct regexp *re, struct arena *a, struct str subject,
     struct str replacement, struct str *ret)
 {
-	struct str out = { "", 0 };
+	struct text out = { .a = a };
 	struct regexp_match m;
 	size_t from = 0, copied = 0;
 	bool any = false;
@@ -253,15 +288,19 @@ regexp_replace(const struct regexp *re, struct arena *a, struct str subject,
 
 	while (from <= subject.n && (r = regexp_exec(re, subject, from,
 	    &m)) > 0) {
-		any = true;
-		if (append(a, &out, str_n(subject.p + copied,
-		    m.group[0].from - copied)) < 0 ||
-		    regexp_expand(re, a, replacement, subject, &m, &out) < 0)
-			return -ENOMEM;
-		copied = m.group[0].to;
+		size_t at = m.group[0].from, end = m.group[0].to;
+
+		/* As Go: an empty match right behind another is none. */
+		if (end > at || !any || at > copied) {
+			if (append(&out, str_n(subject.p + copied,
+			    at - copied)) < 0 || expand(re, replacement,
+			    subject, &m, &out) < 0)
+				return -ENOMEM;
+			any = true;
+			copied = end;
+		}
 		/* An empty match must not be found again. */
-		from = m.group[0].to > m.group[0].from ? m.group[0].to :
-		    m.group[0].to + 1;
+		from = end > at ? end : end + 1;
 	}
 	if (r < 0)
 		return r;
@@ -269,9 +308,8 @@ regexp_replace(const struct regexp *re, struct arena *a, struct str subject,
 		*ret = subject;
 		return 0;
 	}
-	if (copied < subject.n && append(a, &out, str_from(subject,
-	    copied)) < 0)
+	if (append(&out, str_from(subject, copied)) < 0)
 		return -ENOMEM;
-	*ret = out;
+	*ret = text_str(&out);
 	return 1;
 }

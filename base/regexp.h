@@ -42,7 +42,7 @@ int	regexp_expand(const struct regexp *re, struct arena *a,
 	    struct str replacement, struct str subject,
 	    const struct regexp_match *m, struct str *out);
 /*
- * Replaces the first or all matches. 1: *ret is the new text; 0: no match and
+ * Replaces all matches, as Go does. 1: *ret is the new text; 0: no match and
  * *ret is the subject; -E2BIG or -ENOMEM.
  */
 int	regexp_replace(const struct regexp *re, struct arena *a,
