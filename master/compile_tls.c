@@ -329,23 +329,26 @@ cert_name_cmp(const void *a, const void *b)
 	return r != 0 ? r : x->cert < y->cert ? -1 : x->cert > y->cert;
 }
 
+/* The default's RSA sibling stands under the empty name, which no client has. */
 static void
 index_names(struct compiler *c, const struct loaded *v, unsigned n,
-    uint32_t first)
+    uint32_t first, uint32_t sibling)
 {
 	struct cert_name *names = NULL;
 	unsigned total = 0, at = 0;
 
 	for (unsigned i = 0; i < n; i++)
 		total += v[i].cert->nnames;
-	names = xcalloc(total, sizeof(*names));
+	names = xcalloc(total + 1, sizeof(*names));
+	if (sibling != TNONE)
+		names[at++] = (struct cert_name){ STR(""), sibling };
 	for (unsigned i = 0; i < n; i++)
 		for (unsigned k = 0; k < v[i].cert->nnames; k++)
 			names[at++] = (struct cert_name){ v[i].cert->names[k],
 			    first + i };
-	if (total != 0)
-		qsort(names, total, sizeof(*names), cert_name_cmp);
-	for (unsigned i = 0; i < total; i++) {
+	if (at != 0)
+		qsort(names, at, sizeof(*names), cert_name_cmp);
+	for (unsigned i = 0; i < at; i++) {
 		struct tcert_name t = {
 			.name = build_str(c->b, names[i].name),
 			.cert = names[i].cert,
@@ -356,24 +359,47 @@ index_names(struct compiler *c, const struct loaded *v, unsigned n,
 	free(names);
 }
 
-static void
-local_default(struct compiler *c, const struct str *hosts, unsigned nhosts,
-    uint32_t *ret)
+static uint32_t
+local_leaf(struct compiler *c, enum tls_key_type type, const struct str *hosts,
+    unsigned nhosts)
 {
 	struct certificate *cert;
 	char why[CERT_WHY];
+	nsec_t renew;
+	uint32_t i;
 
-	if (c->env->ca == NULL)
-		return;
-	if (local_ca_leaf(c->env->ca, hosts, nhosts, clock_wall() / NSEC_SEC,
-	    &cert, why) < 0) {
+	if (local_ca_leaf(c->env->ca, type, hosts, nhosts, clock_wall() /
+	    NSEC_SEC, &cert, why) < 0) {
 		diag_add(c->diags, DIAG_OBJECT, (struct place){ 0 },
 		    "default certificate", "%s", why);
-		return;
+		return TNONE;
 	}
-	*ret = add_cert(c, cert, "local CA");
-	c->out->renew_at = local_ca_renew_at(cert) * NSEC_SEC;
+	i = add_cert(c, cert, "local CA");
+	renew = local_ca_renew_at(cert) * NSEC_SEC;
+	if (renew < c->out->renew_at)
+		c->out->renew_at = renew;
 	certificate_free(cert);
+	return i;
+}
+
+/* The configured default, else the local CA's, with RSA where it is wanted. */
+static void
+default_certificate(struct compiler *c, const struct str *hosts,
+    unsigned nhosts, uint32_t *ret, uint32_t *ret_sibling)
+{
+	const struct cert_files *files = c->w->default_certificate;
+	struct certificate *cert = files != NULL ? load(c, files) : NULL;
+
+	*ret = *ret_sibling = TNONE;
+	if (cert != NULL) {
+		*ret = add_cert(c, cert, source_name(files));
+		certificate_free(cert);
+	} else if (c->env->ca != NULL) {
+		*ret = local_leaf(c, TLS_KEY_EC, hosts, nhosts);
+		if (local_ca_has_rsa(c->env->ca))
+			*ret_sibling = local_leaf(c, TLS_KEY_RSA, hosts,
+			    nhosts);
+	}
 }
 
 void
@@ -384,6 +410,7 @@ compile_certificates(struct compiler *c, const struct str *hosts,
 	struct loaded *v = xcalloc(w->ncertificates + 1, sizeof(*v));
 	struct names seen = { NULL, 0, 0 };
 	struct certificate *cert;
+	uint32_t first, sibling;
 	unsigned n = 0;
 
 	for (unsigned i = 0; i < w->ncertificates; i++) {
@@ -402,18 +429,10 @@ compile_certificates(struct compiler *c, const struct str *hosts,
 		qsort(v, n, sizeof(*v), loaded_cmp);
 	for (unsigned i = 0; i < n; i++)
 		(void)add_cert(c, v[i].cert, v[i].source);
-	index_names(c, v, n, build_count(c->b, BUILD_CERTS) - n);
+	first = build_count(c->b, BUILD_CERTS) - n;
+	default_certificate(c, hosts, nhosts, ret_default, &sibling);
+	index_names(c, v, n, first, sibling);
 	for (unsigned i = 0; i < n; i++)
 		certificate_free(v[i].cert);
 	free(v);
-	*ret_default = TNONE;
-	cert = w->default_certificate != NULL ?
-	    load(c, w->default_certificate) : NULL;
-	if (cert != NULL) {
-		*ret_default = add_cert(c, cert,
-		    source_name(w->default_certificate));
-		certificate_free(cert);
-		return;
-	}
-	local_default(c, hosts, nhosts, ret_default);
 }

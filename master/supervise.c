@@ -16,6 +16,7 @@
 
 #include "alloc.h"
 #include "inherit.h"
+#include "local_ca.h"
 #include "log.h"
 #include "privdrop.h"
 
@@ -281,6 +282,27 @@ on_status(struct worker_slot *s, const struct msg_status *msg)
 	status_progress(s->m);
 }
 
+/*
+ * Making an RSA key takes a fraction of a second and most clients never need
+ * it: the local CA makes one when the first client wants it, and keeps it.
+ */
+static void
+on_want_rsa(struct worker_slot *s)
+{
+	struct master *m = s->m;
+	char why[CERT_WHY];
+
+	if (m->ca == NULL || local_ca_has_rsa(m->ca))
+		return;
+	if (local_ca_make_rsa(m->ca, why) < 0) {
+		log_warn("local CA: %s", why);
+		return;
+	}
+	log_info("local CA: a certificate with an RSA key, for a client that "
+	    "takes no other");
+	loop_at(m->loop, &m->renew_timer, clock_mono());
+}
+
 /* What a worker may say; anything else ends it. */
 static bool
 dispatch(struct worker_slot *s, const struct msg *msg)
@@ -296,6 +318,9 @@ dispatch(struct worker_slot *s, const struct msg *msg)
 		return true;
 	case MSG_STATUS_REPLY:
 		on_status(s, p);
+		return true;
+	case MSG_WANT_RSA:
+		on_want_rsa(s);
 		return true;
 	default:
 		for (unsigned i = 0; i < msg->nfds; i++)

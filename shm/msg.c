@@ -20,6 +20,7 @@ static const struct { uint16_t bytes; uint8_t fds; } rules[] = {
 	[MSG_READY] = { sizeof(struct msg_ready), 0 },
 	[MSG_TABLE_ACK] = { sizeof(struct msg_table_ack), 0 },
 	[MSG_STATUS_REPLY] = { sizeof(struct msg_status), 0 },
+	[MSG_WANT_RSA] = { 0, 0 },
 	[MSG_RESOLVE] = { sizeof(struct msg_name), 0 },
 	[MSG_RESOLVED] = { sizeof(struct msg_resolved), 0 },
 };

@@ -30,6 +30,7 @@ enum msg_type {
 	MSG_READY,		/* struct msg_ready: the ring runs */
 	MSG_TABLE_ACK,		/* struct msg_table_ack */
 	MSG_STATUS_REPLY,	/* struct msg_status */
+	MSG_WANT_RSA,		/* no payload: a client knows no ECDSA */
 	/* master -> controller */
 	MSG_RESOLVE,		/* struct msg_name */
 	/* controller -> master */

@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * The local CA; see local_ca.h. Files of the state directory: ca.pem (public)
- * and ca.key (0600), each written aside and renamed. Of several akkods that
- * start at once the first to link its key wins, and the others read it.
+ * The local CA; see local_ca.h. Of several akkods that start at once the first
+ * to link a file wins, and the others read it.
  */
 #include "local_ca.h"
 
@@ -29,7 +28,10 @@ struct local_ca {
 	EVP_PKEY *key;
 	X509 *root;
 	char *pem;
-	char *leaf_cert, *leaf_key;	/* PEM of the last leaf, NULL: none yet */
+	EVP_PKEY *rsa;			/* of RSA leaves, NULL: not wanted yet */
+	char *dir;			/* NULL: nothing is kept */
+	/* PEM of the last leaf of each kind, NULL: none yet. */
+	struct { char *cert, *key; } leaf[TLS_KEY_ED25519];
 	char fingerprint[96];
 	bool in_memory;
 };
@@ -253,13 +255,32 @@ describe(struct local_ca *ca)
 }
 
 static void
-forget_leaf(struct local_ca *ca)
+forget_leaf(struct local_ca *ca, enum tls_key_type type)
 {
-	if (ca->leaf_key != NULL)
-		explicit_bzero(ca->leaf_key, strlen(ca->leaf_key));
-	free(ca->leaf_key);
-	free(ca->leaf_cert);
-	ca->leaf_key = ca->leaf_cert = NULL;
+	if (ca->leaf[type].key != NULL)
+		explicit_bzero(ca->leaf[type].key, strlen(ca->leaf[type].key));
+	free(ca->leaf[type].key);
+	free(ca->leaf[type].cert);
+	ca->leaf[type].key = ca->leaf[type].cert = NULL;
+}
+
+static EVP_PKEY *
+read_rsa(const char *dir)
+{
+	char path[512];
+	EVP_PKEY *key;
+	FILE *fp;
+
+	snprintf(path, sizeof(path), "%s/local-rsa.pem", dir);
+	if ((fp = fopen(path, "re")) == NULL)
+		return NULL;
+	key = PEM_read_PrivateKey(fp, NULL, NULL, NULL);
+	fclose(fp);
+	if (key != NULL && EVP_PKEY_get_base_id(key) != EVP_PKEY_RSA) {
+		EVP_PKEY_free(key);
+		key = NULL;
+	}
+	return key;
 }
 
 int
@@ -279,7 +300,10 @@ local_ca_open(const char *dir, int64_t now, struct local_ca **ret,
 		local_ca_close(ca);
 		return -ENOMEM;
 	}
-	if (err < 0) {
+	if (err == 0) {
+		ca->dir = strdup(dir);
+		ca->rsa = read_rsa(dir);
+	} else {
 		ca->in_memory = true;
 		snprintf(why, CERT_WHY, "%s/local-ca.pem: %s", dir != NULL ?
 		    dir : "(no state directory)", err == -EINVAL ?
@@ -295,7 +319,10 @@ local_ca_close(struct local_ca *ca)
 	if (ca == NULL)
 		return;
 	forget(ca);
-	forget_leaf(ca);
+	forget_leaf(ca, TLS_KEY_EC);
+	forget_leaf(ca, TLS_KEY_RSA);
+	EVP_PKEY_free(ca->rsa);
+	free(ca->dir);
 	free(ca->pem);
 	free(ca);
 }
@@ -373,13 +400,14 @@ make_leaf(struct local_ca *ca, EVP_PKEY *key, const char *san, int64_t now)
 
 /* The last leaf, while it covers the names and is not to be renewed. */
 static bool
-kept_leaf(struct local_ca *ca, const struct str *names, unsigned n, int64_t now,
-    struct certificate **ret)
+kept_leaf(struct local_ca *ca, enum tls_key_type type, const struct str *names,
+    unsigned n, int64_t now, struct certificate **ret)
 {
 	char why[CERT_WHY];
 
-	if (ca->leaf_cert == NULL || certificate_parse(str_c(ca->leaf_cert),
-	    str_c(ca->leaf_key), now, ret, why) < 0)
+	if (ca->leaf[type].cert == NULL || certificate_parse(
+	    str_c(ca->leaf[type].cert), str_c(ca->leaf[type].key), now, ret,
+	    why) < 0)
 		return false;
 	for (unsigned i = 0; i < n; i++)
 		if ((is_name(names[i]) || is_address(names[i])) &&
@@ -394,29 +422,63 @@ kept_leaf(struct local_ca *ca, const struct str *names, unsigned n, int64_t now,
 	return false;
 }
 
+bool
+local_ca_has_rsa(const struct local_ca *ca)
+{
+	return ca->rsa != NULL;
+}
+
 int
-local_ca_leaf(struct local_ca *ca, const struct str *names, unsigned n,
-    int64_t now, struct certificate **ret, char why[CERT_WHY])
+local_ca_make_rsa(struct local_ca *ca, char why[CERT_WHY])
+{
+	char *text;
+
+	snprintf(why, CERT_WHY, "an RSA key cannot be made");
+	if ((ca->rsa = EVP_RSA_gen(2048)) == NULL)
+		return -ENOMEM;
+	/* Where it cannot be kept it is made again after the next start. */
+	if (ca->dir != NULL && (text = pem_of(NULL, ca->rsa)) != NULL) {
+		(void)write_new(ca->dir, "local-rsa.pem", text, 0600);
+		explicit_bzero(text, strlen(text));
+		free(text);
+	}
+	return 0;
+}
+
+static EVP_PKEY *
+leaf_key(struct local_ca *ca, enum tls_key_type type)
+{
+	if (type == TLS_KEY_EC)
+		return EVP_EC_gen("P-256");
+	if (ca->rsa != NULL)
+		EVP_PKEY_up_ref(ca->rsa);
+	return ca->rsa;
+}
+
+int
+local_ca_leaf(struct local_ca *ca, enum tls_key_type type,
+    const struct str *names, unsigned n, int64_t now,
+    struct certificate **ret, char why[CERT_WHY])
 {
 	EVP_PKEY *key;
 	struct buf san = BUF_INIT;
 	X509 *x = NULL;
 	int err = -ENOMEM;
 
-	if (kept_leaf(ca, names, n, now, ret))
+	if (kept_leaf(ca, type, names, n, now, ret))
 		return 0;
-	forget_leaf(ca);
-	key = EVP_EC_gen("P-256");
+	forget_leaf(ca, type);
+	key = leaf_key(ca, type);
 	for (size_t i = 0; i < sizeof(always) / sizeof(always[0]); i++)
 		add_name(&san, str_c(always[i]));
 	for (unsigned i = 0; i < n; i++)
 		add_name(&san, names[i]);
 	snprintf(why, CERT_WHY, "the local CA cannot make a certificate");
 	if (key != NULL && (x = make_leaf(ca, key, buf_cstr(&san), now)) !=
-	    NULL && (ca->leaf_cert = pem_of(x, NULL)) != NULL &&
-	    (ca->leaf_key = pem_of(NULL, key)) != NULL)
-		err = certificate_parse(str_c(ca->leaf_cert),
-		    str_c(ca->leaf_key), now, ret, why);
+	    NULL && (ca->leaf[type].cert = pem_of(x, NULL)) != NULL &&
+	    (ca->leaf[type].key = pem_of(NULL, key)) != NULL)
+		err = certificate_parse(str_c(ca->leaf[type].cert),
+		    str_c(ca->leaf[type].key), now, ret, why);
 	X509_free(x);
 	EVP_PKEY_free(key);
 	buf_fini(&san);

@@ -5,11 +5,10 @@
  * self-signed default: same role, but a browser that trusts the root accepts
  * it. Control plane only; writes files.
  *
- *   STATE/local-ca.pem, local-ca.key      root, 10 years, CA:TRUE pathlen:0
- *   STATE/local-leaf.pem, local-leaf.key  the last leaf made
- *   STATE/local-ca.lock                   held while files are made
+ *   STATE/local-ca.pem     root and its key: 10 years, CA:TRUE pathlen:0
+ *   STATE/local-rsa.pem    the key of leaves for clients that take RSA only
  *
- * Every file is written beside its place, synced and renamed. Where the
+ * Every file is written beside its place, synced and linked. Where the
  * directory cannot be written the CA lives in memory.
  */
 #ifndef LOCAL_CA_H
@@ -17,6 +16,7 @@
 
 #include "buf.h"
 #include "certificate.h"
+#include "context.h"
 #include "str.h"
 
 struct local_ca;
@@ -45,8 +45,12 @@ const char *local_ca_fingerprint(const struct local_ca *ca);
  * given again while it covers the names and two thirds of its life are not
  * over. 0 or -errno.
  */
-int	local_ca_leaf(struct local_ca *ca, const struct str *names, unsigned n,
-	    int64_t now, struct certificate **ret, char why[CERT_WHY]);
+int	local_ca_leaf(struct local_ca *ca, enum tls_key_type type,
+	    const struct str *names, unsigned n, int64_t now,
+	    struct certificate **ret, char why[CERT_WHY]);
+/* Whether leaves with RSA keys can be had; making the key may take a second. */
+bool	local_ca_has_rsa(const struct local_ca *ca);
+int	local_ca_make_rsa(struct local_ca *ca, char why[CERT_WHY]);
 /* When the leaf should be made again: two thirds of its life. */
 int64_t	local_ca_renew_at(const struct certificate *leaf);
 

@@ -106,5 +106,9 @@ table_tls_candidates(const struct table *t, const struct keys *keys,
 	    t->hdr->default_cert, &ret->v[0]) < 0)
 		return -ENOENT;
 	ret->n = 1;
+	/* Under the empty name: the same with another kind of key. */
+	if (name_at(t, 0, STR("")) && table_tls_cert(t, keys, TABLE_REC(t,
+	    cert_names, struct tcert_name, 0)->cert, &ret->v[1]) == 0)
+		ret->n = 2;
 	return 0;
 }
