@@ -715,6 +715,23 @@ tls_peer_chain(struct tls_conn *c, struct str *ret, unsigned max)
 	return n;
 }
 
+size_t
+tls_peer_subject(struct tls_conn *c, char *out, size_t size)
+{
+	X509 *x = c->facts.has_peer_cert ? SSL_get0_peer_certificate(c->ssl) :
+	    NULL;
+	BIO *b = x != NULL ? BIO_new(BIO_s_mem()) : NULL;
+	int n = 0;
+
+	if (b != NULL && X509_NAME_print_ex(b, X509_get_subject_name(x), 0,
+	    XN_FLAG_RFC2253 & ~ASN1_STRFLGS_ESC_MSB) >= 0)
+		n = BIO_read(b, out, (int)size - 1);
+	BIO_free(b);
+	ERR_clear_error();
+	out[n > 0 ? n : 0] = '\0';
+	return n > 0 ? (size_t)n : 0;
+}
+
 enum tls_failure
 tls_failure(const struct tls_conn *c)
 {

@@ -144,6 +144,12 @@ const struct tls_facts *tls_facts(const struct tls_conn *c);
  */
 unsigned tls_peer_chain(struct tls_conn *c, struct str *ret, unsigned max);
 
+/*
+ * The subject of the peer's certificate as RFC 2253 writes it, cut to the size;
+ * "" without a certificate. Returns its length.
+ */
+size_t	tls_peer_subject(struct tls_conn *c, char *out, size_t size);
+
 enum tls_failure tls_failure(const struct tls_conn *c);
 /* For logs: one line without bytes of the peer; never NULL. */
 const char *tls_failure_text(const struct tls_conn *c);

@@ -380,6 +380,13 @@ put_route(struct line *l)
 
 		put_str(l, "TLSVersion", str_c(t->version_name));
 		put_str(l, "TLSCipher", str_c(t->cipher));
+		if (t->has_peer_cert) {
+			char subject[512];
+			size_t n = tls_peer_subject(x->c->st.tls, subject,
+			    sizeof(subject));
+
+			put_str(l, "TLSClientSubject", str_n(subject, n));
+		}
 	}
 }
 
