@@ -18,6 +18,26 @@
 #define CACHE_TTL	(60 * NSEC_SEC)
 #define SECRET_MAX	512	/* longer passwords are wrong */
 
+/* RFC 4648 4: groups of four, '=' only as the last one or two characters. */
+static bool
+is_base64(struct str s)
+{
+	size_t pad = 0;
+
+	if (s.n == 0 || s.n % 4 != 0)
+		return false;
+	while (pad < 2 && s.p[s.n - 1 - pad] == '=')
+		pad++;
+	for (size_t i = 0; i < s.n - pad; i++) {
+		char c = str_lower(s.p[i]);
+
+		if (!((c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') ||
+		    c == '+' || c == '/'))
+			return false;
+	}
+	return true;
+}
+
 int
 basic_parse(struct str value, char *buf, struct str *ret_user,
     struct str *ret_password)
@@ -26,12 +46,9 @@ basic_parse(struct str value, char *buf, struct str *ret_user,
 	ptrdiff_t colon;
 	int n;
 
-	if (!str_has_caseprefix(value, STR("Basic ")) || b64.n == 0 ||
-	    b64.n % 4 != 0 || b64.n > 8192)
+	if (!str_has_caseprefix(value, STR("Basic ")) || b64.n > 8192 ||
+	    !is_base64(b64))
 		return -EINVAL;
-	for (size_t i = 0; i < b64.n; i++)
-		if (b64.p[i] <= ' ' || (b64.p[i] == '=' && i + 2 < b64.n))
-			return -EINVAL;
 	n = EVP_DecodeBlock((unsigned char *)buf, (const unsigned char *)b64.p,
 	    (int)b64.n);
 	if (n < 0)

@@ -21,8 +21,11 @@ regex_names(const struct forward_config *c, struct str name)
 {
 	char canonical[256];
 
-	if (c->matches == NULL || name.n > sizeof(canonical))
+	if (c->matches == NULL)
 		return false;
+	/* What cannot be told apart is not the client's to say. */
+	if (name.n > sizeof(canonical))
+		return true;
 	header_canonical(name, canonical);
 	return c->matches(c->arg, str_n(canonical, name.n));
 }

@@ -7,3 +7,14 @@ libauth_a_SOURCES = \
 	auth/forward.c auth/forward.h \
 	auth/headers.c auth/headers.h \
 	auth/uri.c auth/uri.h
+
+AUTH_TEST_CPPFLAGS = $(AM_CPPFLAGS) $(I_AUTH) -I$(srcdir)/tests/unit
+AUTH_TEST_LDADD = libauth.a libbase.a $(OPENSSL_LIBS) $(CRYPT_LIBS) \
+	$(CHECK_LIBS)
+UNIT_TESTS += tests/unit/test_basic tests/unit/test_uri
+tests_unit_test_basic_CPPFLAGS = $(AUTH_TEST_CPPFLAGS)
+tests_unit_test_basic_SOURCES = tests/unit/test_basic.c tests/unit/unit.h
+tests_unit_test_basic_LDADD = $(AUTH_TEST_LDADD)
+tests_unit_test_uri_CPPFLAGS = $(AUTH_TEST_CPPFLAGS)
+tests_unit_test_uri_SOURCES = tests/unit/test_uri.c tests/unit/unit.h
+tests_unit_test_uri_LDADD = $(AUTH_TEST_LDADD)
