@@ -11,7 +11,11 @@ libauth_a_SOURCES = \
 AUTH_TEST_CPPFLAGS = $(AM_CPPFLAGS) $(I_AUTH) -I$(srcdir)/tests/unit
 AUTH_TEST_LDADD = libauth.a libbase.a $(OPENSSL_LIBS) $(CRYPT_LIBS) \
 	$(CHECK_LIBS)
-UNIT_TESTS += tests/unit/test_basic tests/unit/test_uri
+UNIT_TESTS += tests/unit/test_basic tests/unit/test_uri \
+	tests/unit/test_forward
+tests_unit_test_forward_CPPFLAGS = $(AUTH_TEST_CPPFLAGS)
+tests_unit_test_forward_SOURCES = tests/unit/test_forward.c tests/unit/unit.h
+tests_unit_test_forward_LDADD = $(AUTH_TEST_LDADD)
 tests_unit_test_basic_CPPFLAGS = $(AUTH_TEST_CPPFLAGS)
 tests_unit_test_basic_SOURCES = tests/unit/test_basic.c tests/unit/unit.h
 tests_unit_test_basic_LDADD = $(AUTH_TEST_LDADD)
