@@ -646,9 +646,9 @@ def test_provider_errors_have_their_file(config, tmp_path):
         "a.yaml:3:5: error: router r: expected ')' at byte 9 of the rule",
         "b.yml:3:15: error: not YAML: found character that cannot start any "
         "token while scanning for the next token",
-        'c.yaml:1:1: error: unknown key "htpp" in a provider\'s file; did you '
-        'mean "http"?',
-        'c.yaml:2:1: error: unknown key "entryPoints" in a provider\'s file',
+        'c.yaml:1:1: warning: unknown key "htpp" in a provider\'s file; did '
+        'you mean "http"?',
+        'c.yaml:2:1: warning: unknown key "entryPoints" in a provider\'s file',
         "d.toml: error: TOML is not supported: write YAML"])
 
 
