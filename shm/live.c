@@ -5,6 +5,7 @@
 #include "hash.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <stdlib.h>
 #include <sys/mman.h>
 #include <sys/random.h>
@@ -18,13 +19,18 @@
 int
 live_create(struct live **ret)
 {
-	int fd = memfd_create("akkod-live", MFD_CLOEXEC), err;
+	int fd = memfd_create("akkod-live", MFD_CLOEXEC | MFD_ALLOW_SEALING);
+	int err;
 	struct live *l;
 
 	if (fd < 0)
 		return -errno;
-	/* Sparse: only what is used costs memory. */
-	if (ftruncate(fd, sizeof(*l)) < 0) {
+	/*
+	 * Sparse: only what is used costs memory. The size stands, so that no
+	 * worker can cut it and end the others with SIGBUS.
+	 */
+	if (ftruncate(fd, sizeof(*l)) < 0 || fcntl(fd, F_ADD_SEALS,
+	    F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL) < 0) {
 		err = -errno;
 		close(fd);
 		return err;

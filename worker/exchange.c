@@ -5,6 +5,7 @@
 #include "conn.h"
 #include "generation.h"
 #include "h1_write.h"
+#include "live.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -32,6 +33,8 @@ exchange_put(struct exchange *x)
 	struct worker *w = x->w;
 	struct arena arena;
 
+	if (x->facts.number != 0)	/* counted when it began */
+		live_bump(w->mine->in_flight, -1);
 	if (x->gen != NULL)
 		generation_unref(x->gen);
 	iobuf_put(w->ring, x->head);

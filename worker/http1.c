@@ -168,6 +168,7 @@ exchange_begin(struct exchange *x, struct conn *c)
 	x->facts.number = live_add(w->live->request_number, 1) + 1;
 	x->scheme = conn_is_tls(c) ? STR("https") : STR("http");
 	live_bump(w->mine->requests, 1);
+	live_bump(w->mine->in_flight, 1);
 	c->had_request = true;
 	c->requests++;
 	if (w->gen != NULL && c->l->ep != TNONE) {
