@@ -110,11 +110,14 @@ rnd(void)
 
 /* ---- CPU time of those that are measured ---------------------------------- */
 
-static uint64_t
-cpu_of(const char *pid)
+struct cpu {
+	uint64_t ran, waited;		/* ns; waited: runnable, another ran */
+};
+
+static void
+cpu_of(const char *pid, struct cpu *sum)
 {
-	char path[300], line[128];
-	uint64_t sum = 0;
+	char path[300], line[128], *at;
 	struct dirent *d;
 	DIR *dir;
 
@@ -130,26 +133,27 @@ cpu_of(const char *pid)
 		    pid, d->d_name);
 		if ((f = fopen(path, "r")) == NULL)
 			continue;
-		if (fgets(line, sizeof(line), f) != NULL)
-			sum += strtoull(line, NULL, 10);
+		if (fgets(line, sizeof(line), f) != NULL) {
+			sum->ran += strtoull(line, &at, 10);
+			sum->waited += strtoull(at, NULL, 10);
+		}
 		fclose(f);
 	}
 	closedir(dir);
-	return sum;
 }
 
-static uint64_t
+static struct cpu
 cpu_of_all(void)
 {
+	struct cpu sum = { 0, 0 };
 	char *list, *pid, *at;
-	uint64_t sum = 0;
 
 	if (opt.pids == NULL)
-		return 0;
+		return sum;
 	list = strdup(opt.pids);
 	for (pid = strtok_r(list, ",", &at); pid != NULL;
 	    pid = strtok_r(NULL, ",", &at))
-		sum += cpu_of(pid);
+		cpu_of(pid, &sum);
 	free(list);
 	return sum;
 }
@@ -447,13 +451,17 @@ by_size(const void *a, const void *b)
 }
 
 static void
-report(double seconds, uint64_t cpu)
+report(double seconds, struct cpu from, struct cpu to)
 {
+	double ran = (double)(to.ran - from.ran) / 1000;
+	double waited = (double)(to.waited - from.waited) / 1000;
+
 	qsort(samples, nsamples, sizeof(*samples), by_size);
 	printf("{\"done\": %lu, \"errors\": %lu, \"resumed\": %lu, "
-	    "\"seconds\": %.3f, \"cpu_us\": %.3f, \"p50_us\": %u, "
-	    "\"p99_us\": %u}\n", done, errors, resumed, seconds,
-	    done != 0 ? (double)cpu / 1000 / (double)done : 0,
+	    "\"seconds\": %.3f, \"cpu_us\": %.3f, \"waited\": %.3f, "
+	    "\"p50_us\": %u, \"p99_us\": %u}\n", done, errors, resumed,
+	    seconds, done != 0 ? ran / (double)done : 0,
+	    ran > 0 ? waited / ran : 0,
 	    nsamples != 0 ? samples[nsamples / 2] : 0,
 	    nsamples != 0 ? samples[nsamples / 100 * 99] : 0);
 	fflush(stdout);
@@ -485,7 +493,7 @@ static void
 run_rate(void)
 {
 	int64_t start = now(), due = start, from = 0, end, t;
-	uint64_t cpu = 0;
+	struct cpu cpu = { 0, 0 };
 	struct conn *c;
 
 	end = start + (int64_t)((opt.warm + opt.seconds) * (double)SEC);
@@ -502,7 +510,7 @@ run_rate(void)
 		}
 		turn(false);
 	}
-	report((double)(t - from) / (double)SEC, cpu_of_all() - cpu);
+	report((double)(t - from) / (double)SEC, cpu, cpu_of_all());
 }
 
 static void
@@ -518,7 +526,7 @@ run_idle(void)
 	}
 	for (int64_t end = now() + SEC; done < opt.conns && now() < end;)
 		turn(true);
-	report(0, 0);
+	report(0, (struct cpu){ 0, 0 }, (struct cpu){ 0, 0 });
 	while (read(0, in, sizeof(in)) > 0)
 		continue;
 }

@@ -17,8 +17,12 @@ PROXY_CPU, LOAD_CPU = 0, 1
 
 
 def pin(cpu):
-    """A preexec function: the child stays on one processor."""
-    return lambda: os.sched_setaffinity(0, {cpu})
+    """A preexec function: on one processor, before whatever else runs."""
+    def prepare():
+        os.sched_setaffinity(0, {cpu})
+        with contextlib.suppress(OSError):
+            os.sched_setscheduler(0, os.SCHED_FIFO, os.sched_param(1))
+    return prepare
 
 
 def free_port():
@@ -275,10 +279,15 @@ http:
         return [self.program, "run", "-c", str(self.config)]
 
     def start(self):
+        """Until all workers serve, and on what was asked for."""
         super().start()
-        said = (self.dir / "out").read_text()
-        if f"ready on {self.io}" not in said:
-            raise RuntimeError(f"the workers do not run on {self.io}: {said}")
+        end = time.time() + 30
+        while " runs with " not in (said := (self.dir / "out").read_text()):
+            if time.time() > end:
+                raise RuntimeError(f"akkod does not start: {said}")
+            time.sleep(0.02)
+        if said.count(f"ready on {self.io}") != self.workers:
+            raise RuntimeError(f"not all workers run on {self.io}: {said}")
         return self
 
 
