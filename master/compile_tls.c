@@ -395,6 +395,11 @@ default_certificate(struct compiler *c, const struct str *hosts,
 		*ret = add_cert(c, cert, source_name(files));
 		certificate_free(cert);
 	} else if (c->env->ca != NULL) {
+		if (nhosts > LOCAL_CA_NAMES)
+			diag_add(c->diags, DIAG_WARNING, (struct place){ 0 },
+			    NULL, "the local CA's certificate has room for %u "
+			    "of %u hosts; give the others tls.certificates",
+			    LOCAL_CA_NAMES, nhosts);
 		*ret = local_leaf(c, TLS_KEY_EC, hosts, nhosts);
 		if (local_ca_has_rsa(c->env->ca))
 			*ret_sibling = local_leaf(c, TLS_KEY_RSA, hosts,

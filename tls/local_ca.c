@@ -151,13 +151,17 @@ write_new(const char *dir, const char *name, const char *text, mode_t mode)
 {
 	char tmp[512], path[512];
 	size_t n = strlen(text);
+	uint64_t salt;
 	int fd, err = 0;
 
-	if (snprintf(tmp, sizeof(tmp), "%s/.%s.%d", dir, name, (int)getpid()) >=
-	    (int)sizeof(tmp) || snprintf(path, sizeof(path), "%s/%s", dir,
+	/* Not the process id: two containers may have the same. */
+	if (RAND_bytes((unsigned char *)&salt, sizeof(salt)) != 1)
+		return -EIO;
+	if (snprintf(tmp, sizeof(tmp), "%s/.%s.%016llx", dir, name,
+	    (unsigned long long)salt) >= (int)sizeof(tmp) || snprintf(path, sizeof(path), "%s/%s", dir,
 	    name) >= (int)sizeof(path))
 		return -ENAMETOOLONG;
-	fd = open(tmp, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW,
+	fd = open(tmp, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW,
 	    mode);
 	if (fd < 0)
 		return -errno;
@@ -411,8 +415,7 @@ kept_leaf(struct local_ca *ca, enum tls_key_type type, const struct str *names,
 		return false;
 	for (unsigned i = 0; i < n; i++)
 		if ((is_name(names[i]) || is_address(names[i])) &&
-		    !certificate_covers(*ret, names[i]) && str_chr(names[i],
-		    '*') < 0) {
+		    !certificate_covers(*ret, names[i])) {
 			certificate_free(*ret);
 			return false;
 		}
@@ -465,6 +468,8 @@ local_ca_leaf(struct local_ca *ca, enum tls_key_type type,
 	X509 *x = NULL;
 	int err = -ENOMEM;
 
+	if (n > LOCAL_CA_NAMES)
+		n = LOCAL_CA_NAMES;
 	if (kept_leaf(ca, type, names, n, now, ret))
 		return 0;
 	forget_leaf(ca, type);

@@ -23,6 +23,8 @@ struct local_ca;
 
 /* Lifetime of a leaf; browsers refuse more than 398 days. */
 #define LOCAL_CA_LEAF_DAYS	397
+/* Names in a leaf: clients refuse certificates that are much larger. */
+#define LOCAL_CA_NAMES		500
 
 /*
  * Reads the CA of a state directory, or makes it. An unreadable or broken one
@@ -39,11 +41,11 @@ const char *local_ca_pem(const struct local_ca *ca);
 const char *local_ca_fingerprint(const struct local_ca *ca);
 
 /*
- * A leaf for the names (DNS names or addresses; wildcards allowed; those that
- * cannot stand in a certificate are left out) and always for localhost,
- * *.localhost, 127.0.0.1, ::1, akko.local and *.akko.local. The kept leaf is
- * given again while it covers the names and two thirds of its life are not
- * over. 0 or -errno.
+ * A leaf for the names (the first LOCAL_CA_NAMES DNS names or addresses;
+ * wildcards allowed; those that cannot stand in a certificate are left out) and
+ * always for localhost, *.localhost, 127.0.0.1, ::1, akko.local and
+ * *.akko.local. The kept leaf is given again while it covers the names and two
+ * thirds of its life are not over. 0 or -errno.
  */
 int	local_ca_leaf(struct local_ca *ca, enum tls_key_type type,
 	    const struct str *names, unsigned n, int64_t now,

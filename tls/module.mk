@@ -25,3 +25,17 @@ tests_unit_test_tls_handshake_SOURCES = tests/unit/test_tls_handshake.c \
 	tests/unit/tls_pair.c tests/unit/tls_pair.h tests/unit/unit.h
 tests_unit_test_tls_handshake_LDADD = libtls.a libbase.a $(OPENSSL_LIBS) \
 	$(CHECK_LIBS)
+
+UNIT_TESTS += tests/unit/test_certificate tests/unit/test_local_ca
+tests_unit_test_certificate_CPPFLAGS = $(AM_CPPFLAGS) $(I_TLS) \
+	-I$(srcdir)/tests/unit
+tests_unit_test_certificate_SOURCES = tests/unit/test_certificate.c \
+	tests/unit/tls_pair.c tests/unit/tls_pair.h tests/unit/unit.h
+tests_unit_test_certificate_LDADD = libtls.a libbase.a $(OPENSSL_LIBS) \
+	$(CHECK_LIBS)
+tests_unit_test_local_ca_CPPFLAGS = $(AM_CPPFLAGS) $(I_TLS) \
+	-I$(srcdir)/tests/unit
+tests_unit_test_local_ca_SOURCES = tests/unit/test_local_ca.c \
+	tests/unit/unit.h
+tests_unit_test_local_ca_LDADD = libtls.a libbase.a $(OPENSSL_LIBS) \
+	$(CHECK_LIBS)
