@@ -117,6 +117,15 @@ raw_receive(struct fiber *f, struct stream *st)
 	return n + (st->flow ? stream_top_up(st, &st->raw) : 0);
 }
 
+/* Whether the engine has anything to tell without more records. */
+static bool
+has_more(const struct stream *st)
+{
+	/* The end and a failure may stand behind the last bytes. */
+	return iobuf_len(st->raw) > 0 || tls_pending(st->tls) > 0 ||
+	    tls_peer_closed(st->tls) || tls_failure(st->tls) != TLS_FAIL_NONE;
+}
+
 /*
  * Opens what is there into st->in. Returns the bytes added; 0 when the peer
  * said close_notify (st->eof); -EAGAIN when records are missing.
@@ -131,7 +140,7 @@ open_some(struct stream *st, size_t max)
 	for (;;) {
 		struct tls_io io;
 
-		if (iobuf_len(st->raw) == 0 && tls_pending(st->tls) == 0)
+		if (!has_more(st))
 			break;
 		if (got == 0 && stream_reserve(st, want) < 0 &&
 		    (err = stream_reserve(st, 1)) < 0)
