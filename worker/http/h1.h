@@ -100,8 +100,8 @@ struct h1_response {
 };
 
 /*
- * The head of an answer to a request with `method`. 0 or -EBADMSG; the reason
- * is always REASON_UPSTREAM_MALFORMED.
+ * The head of an answer to a request with `method`. 0, -EMSGSIZE for too many
+ * fields, else -EBADMSG.
  */
 int	h1_parse_response(struct h1_response *ret, struct fields *fields,
 	    const char *p, size_t n, const struct h1_limits *lim,

@@ -123,8 +123,11 @@ h1_parse_response(struct h1_response *a, struct fields *fields, const char *p,
 	if (h1_read_line(&rest, &a->bare_lf, &line) < 0 ||
 	    parse_line(a, line) < 0)
 		return -EBADMSG;
-	while ((r = h1_read_field(&rest, &a->bare_lf, &l)) > 0)
-		if (lines++ >= lim->fields || take_field(a, &h, &l) < 0)
+	while ((r = h1_read_field(&rest, &a->bare_lf, &l)) > 0) {
+		if (lines++ >= lim->fields)
+			return -EMSGSIZE;
+		if (take_field(a, &h, &l) < 0)
 			return -EBADMSG;
+	}
 	return r < 0 ? -EBADMSG : settle(a, &h, method);
 }

@@ -291,8 +291,7 @@ fill_head(struct fiber *f, struct upstream *u, struct stream *client,
 			r = h1_scan(&scan, (const char *)b->data + b->head,
 			    iobuf_len(b), &head_limits, &err);
 			if (r < 0)
-				return err.reason == REASON_HEAD_TOO_LARGE ||
-				    err.reason == REASON_URI_TOO_LONG ?
+				return err.reason == REASON_UPSTREAM_TOO_LARGE ?
 				    -EMSGSIZE : -EBADMSG;
 			if (r > 0) {
 				*ret_n = (size_t)r;
