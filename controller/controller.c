@@ -6,11 +6,14 @@
 #include "inherit.h"
 #include "log.h"
 #include "msg.h"
+#include "privdrop.h"
 
 #include <errno.h>
 #include <signal.h>
 #include <string.h>
 #include <unistd.h>
+
+#define FILES	256
 
 static int
 send_resolved(void *arg, const char *name, const struct addr *addrs,
@@ -50,7 +53,11 @@ read_orders(struct resolver *r)
 int
 controller_main(int argc, char **argv)
 {
+	struct jail jail = { .uid = getuid(), .gid = getgid(),
+	    .max_files = FILES };
 	struct resolver *r;
+	const char *what;
+	int err;
 
 	(void)argc;
 	(void)argv;
@@ -64,6 +71,12 @@ controller_main(int argc, char **argv)
 	(void)signal(SIGHUP, SIG_IGN);
 	(void)signal(SIGUSR1, SIG_IGN);
 	(void)close(INHERIT_LIVE);
+	/* Executing made it dumpable again; the rest holds already. */
+	if ((err = privdrop(&jail, &what)) < 0 ||
+	    (what = "forbidding processes", err = privdrop_processes()) < 0) {
+		log_error("%s: %s", what, strerror(-err));
+		return 1;
+	}
 	if ((r = dns_new(send_resolved, NULL)) == NULL)
 		return 1;
 	while (read_orders(r)) {

@@ -11,6 +11,8 @@
 #include <sys/resource.h>
 #include <unistd.h>
 
+#define HELPERS		32	/* tasks of one user, tested on both backends */
+
 int
 privdrop_user(const char *name, struct jail *j)
 {
@@ -58,10 +60,17 @@ limit(int what, rlim_t n)
 }
 
 int
+privdrop_processes(void)
+{
+	return limit(RLIMIT_NPROC, HELPERS);
+}
+
+int
 privdrop(const struct jail *j, const char **ret_what)
 {
 	int r;
 
+	/* RLIMIT_FSIZE stays: logs are files that children write (P-05). */
 	*ret_what = "setting resource limits";
 	if ((r = limit(RLIMIT_NOFILE, j->max_files)) < 0 ||
 	    (r = limit(RLIMIT_CORE, 0)) < 0)

@@ -20,4 +20,10 @@ int	privdrop(const struct jail *j, const char **ret_what);
 /* The user `name`, else "nobody": ids into *j. -ENOENT when there is neither. */
 int	privdrop_user(const char *name, struct jail *j);
 
+/*
+ * Forbids new processes, once nothing more has to be probed. A few threads stay
+ * possible, since io_uring may want helpers in the kernel (P-05).
+ */
+int	privdrop_processes(void);
+
 #endif

@@ -339,7 +339,7 @@ worker_init(struct worker *w, const struct msg_hello *h)
 		return -EINVAL;
 	w->id = h->id;
 	w->mine = &w->live->workers[h->id];
-	if ((r = make_ring(w, h)) < 0)
+	if ((r = make_ring(w, h)) < 0 || (r = privdrop_processes()) < 0)
 		return r;
 	tls_init();
 	w->tls = tls_contexts_new();

@@ -38,7 +38,7 @@ class Akkod:
     """
 
     def __init__(self, directory, io, config, values=None, args=(), env=None,
-                 prefix=(), wait=True):
+                 prefix=(), wait=True, program=PROGRAM):
         self.dir = Path(directory)
         self.dir.mkdir(parents=True, exist_ok=True)
         self.io = io
@@ -54,7 +54,7 @@ class Akkod:
         self.write(config)
         with open(self.log_path, "ab") as log:
             self.process = subprocess.Popen(
-                [*prefix, PROGRAM, "run", "-c", str(self.config),
+                [*prefix, program, "run", "-c", str(self.config),
                  *self.options(), *args],
                 stdin=subprocess.DEVNULL, stdout=log, stderr=log, env=self.env)
         if wait:
