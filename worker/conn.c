@@ -23,7 +23,10 @@ conn_free(struct conn *c)
 	struct worker *w = c->w;
 
 	timer_stop(w->ring, &c->timer);
-	stream_close(&c->st);
+	if (c->cut)
+		stream_abort(&c->st);
+	else
+		stream_close(&c->st);
 	*c->prev = c->next;
 	if (c->next != NULL)
 		c->next->prev = c->prev;

@@ -46,6 +46,7 @@ struct conn {
 	uint8_t state;			/* enum conn_state */
 	bool tls_tried;			/* the first byte was looked at */
 	bool had_request;		/* idle from now on, not fresh */
+	bool cut;			/* only a reset tells that the answer was (N-09) */
 	uint32_t requests;
 	nsec_t accepted;
 	uint64_t tls_options;		/* hash of the name of the options in use; 0 plain */

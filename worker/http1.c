@@ -224,6 +224,7 @@ http1_serve(struct fiber *f, struct conn *c)
 	r = serve(f, x);
 	if (r == 0)
 		r = http1_sink_finish(f, x, &sink);
+	c->cut = r < 0 && sink.until_close;
 	tunnel = x->tunnel;
 	http1_sink_fini(&sink, x);
 	http1_body_fini(&body, x);

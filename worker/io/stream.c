@@ -36,8 +36,8 @@ stream_drop(struct stream *st, struct iobuf **b)
 	*b = NULL;
 }
 
-void
-stream_close(struct stream *st)
+static void
+stream_free(struct stream *st)
 {
 	stream_drop(st, &st->in);
 	stream_drop(st, &st->raw);
@@ -45,7 +45,21 @@ stream_close(struct stream *st)
 	stream_drop(st, &st->sealed);
 	tls_free(st->tls);
 	st->tls = NULL;
+}
+
+void
+stream_close(struct stream *st)
+{
+	stream_free(st);
 	sock_close(st->s);
+	st->s = NULL;
+}
+
+void
+stream_abort(struct stream *st)
+{
+	stream_free(st);
+	sock_abort(st->s);
 	st->s = NULL;
 }
 

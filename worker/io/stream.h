@@ -33,6 +33,8 @@ void	stream_init(struct stream *st, struct sock *s, struct tls_conn *tls);
  * A receive may be armed, no other operation in flight.
  */
 void	stream_close(struct stream *st);
+/* The same with a reset instead of the end. */
+void	stream_abort(struct stream *st);
 
 /*
  * Waits for more clear bytes and appends them to st->in, which is replaced by a
