@@ -148,8 +148,10 @@ owned_by_regexp(const struct exchange *x, struct str n)
 	char name[256], folded[256];
 	bool odd = n.n <= sizeof(name) && field_has_odd_bytes(n);
 
-	if (n.n > sizeof(name) || x->router->owned_regexps.n == 0)
+	if (x->router->owned_regexps.n == 0)
 		return false;
+	if (n.n > sizeof(name))	/* what cannot be told apart, too */
+		return true;
 	memcpy(name, n.p, n.n);
 	field_canonicalize(name, n.n);
 	if (odd) {
