@@ -312,11 +312,12 @@ make_ring(struct worker *w, const struct msg_hello *h)
 
 	if (r < 0 && o.backend == RING_URING) {
 		/* Asked for and refused is a reason for epoll, not an end. */
-		log_warn("io_uring cannot be had (%s): epoll is used",
-		    strerror(-r));
+		const char *why = w->why;
+
+		log_warn("%s: epoll is used", why);
 		o.backend = RING_EPOLL;
 		if ((r = ring_new(&o, &w->ring, &w->why)) == 0)
-			w->why = "io_uring was asked for and is refused";
+			w->why = why;
 	}
 	return r;
 }
