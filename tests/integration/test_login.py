@@ -337,7 +337,7 @@ def test_websocket(open_site, browser, shape):
         assert c.response().status == 302
     assert not s.app.requests
 
-    log_in(browser, browser.open(s.page), "otto")
+    assert log_in(browser, browser.open(s.page), "otto").response.body == b"page"
     with browser.connect(APP) as c:
         c.send(head("GET", "/ws", f"{APP}:{browser.port}", [
             *WEBSOCKET, *FORGED, ("Cookie", browser.jar.field(APP, "/ws"))]))

@@ -203,7 +203,8 @@ class Upstream:
         self.address = f"127.0.0.1:{self.port}"
         self.url = f"{'https' if tls else 'http'}://{self.address}"
         self.closing = False
-        threading.Thread(target=self.accept, daemon=True).start()
+        self.acceptor = threading.Thread(target=self.accept, daemon=True)
+        self.acceptor.start()
 
     def accept(self):
         while True:
@@ -248,6 +249,13 @@ class Upstream:
         return sum(c.sock.fileno() != -1 for c in self.connections)
 
     def close(self):
+        # A thread left in accept() holds the port, and may go on with the
+        # descriptor of a later server.
+        try:
+            self.listener.shutdown(socket.SHUT_RDWR)
+        except OSError:			# closed before
+            pass
+        self.acceptor.join(10)
         self.listener.close()
         for c in self.connections:
             try:
