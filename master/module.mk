@@ -45,6 +45,12 @@ UNIT_TESTS += tests/unit/test_compile tests/unit/test_master_cli \
 	tests/unit/test_master_control tests/unit/test_master_logfile
 MASTER_TEST_LIBS = libmaster.a libconfig.a libroute.a libauth.a libtls.a \
 	libshm.a libbase.a $(ALL_LIBS) $(CHECK_LIBS)
+UNIT_TESTS += tests/unit/test_rule_program
+tests_unit_test_rule_program_CPPFLAGS = $(AM_CPPFLAGS) $(I_MASTER) \
+	-I$(srcdir)/tests/unit
+tests_unit_test_rule_program_SOURCES = tests/unit/test_rule_program.c \
+	tests/unit/unit.h
+tests_unit_test_rule_program_LDADD = $(MASTER_TEST_LIBS)
 tests_unit_test_compile_CPPFLAGS = $(AM_CPPFLAGS) $(I_MASTER) \
 	-I$(srcdir)/tests/unit
 tests_unit_test_compile_SOURCES = tests/unit/test_compile.c tests/unit/unit.h
