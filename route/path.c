@@ -237,6 +237,17 @@ path_query_semicolons(struct arena *a, struct str q, bool encode)
 
 /* ---- Ambiguity (S-603) --------------------------------------------------- */
 
+/* Whether the segment that begins at i is "." or "..". */
+static bool
+dots_at(struct str s, size_t i)
+{
+	size_t n = i;
+
+	while (n < s.n && s.p[n] == '.')
+		n++;
+	return n > i && n - i <= 2 && (n == s.n || s.p[n] == '/');
+}
+
 bool
 path_ambiguous(struct str raw)
 {
@@ -244,8 +255,11 @@ path_ambiguous(struct str raw)
 		int e = escape_at(raw, i);
 
 		if (raw.p[i] == ';' || e == '/' || e == '\\' || e == ';' ||
-		    e == '%' || (raw.p[i] == '/' && i + 1 < raw.n &&
-		    raw.p[i + 1] == '/'))
+		    e == '%')
+			return true;
+		/* Without sanitizing these are still there (S-602). */
+		if (raw.p[i] == '/' && i + 1 < raw.n &&
+		    (raw.p[i + 1] == '/' || dots_at(raw, i + 1)))
 			return true;
 	}
 	return false;

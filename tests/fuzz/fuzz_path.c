@@ -79,7 +79,7 @@ try_path(struct arena *a, struct str raw, bool sanitize, bool nul)
 	for (unsigned i = 0; i < PATH_READINGS; i++)
 		assert_clean(ways[i]);
 	/* Nothing odd in it: no two readings. */
-	if (sanitize && !path_ambiguous(once))
+	if (once.n > 0 && once.p[0] == '/' && !path_ambiguous(once))
 		for (unsigned i = 0; i < PATH_READINGS; i++)
 			assert(str_eq(ways[i], once));
 	if (path_denied(once, TENC_SLASH))

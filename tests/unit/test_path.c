@@ -228,7 +228,16 @@ START_TEST(readings)
 		for (unsigned k = 0; k < PATH_READINGS; k++)
 			ck_str_is(got[k], rows[i].ways[k]);
 	}
+	/* What sanitizePath: false leaves (S-602). */
 	ck_assert(path_ambiguous(STR("/a//b")));
+	ck_assert(path_ambiguous(STR("/a/../b")));
+	ck_assert(path_ambiguous(STR("/a/./b")));
+	ck_assert(path_ambiguous(STR("/..")));
+	ck_assert(path_ambiguous(STR("/a/.")));
+	ck_assert(!path_ambiguous(STR("/a/.../..b/.c/d..")));
+	ck_assert_int_eq(path_readings(&a, STR("/open/../admin"), got),
+	    PATH_READINGS);
+	ck_str_is(got[0], "/admin");
 	ck_assert(!path_ambiguous(STR("/a/b/")));
 	arena_fini(&a);
 }
