@@ -86,7 +86,7 @@ struct tentry_point {
 	uint8_t read_timeout_set;	/* Traefik's meaning: the whole request */
 	struct tvec trusted;		/* struct cidr */
 	struct tvec keep_connection;	/* struct tstr: forwardedHeaders.connection, lower case */
-	uint32_t reserved0;		/* records have no padding: equal content, equal bytes */
+	uint32_t http2_streams;		/* at once on one connection */
 	int64_t read_timeout_ns;	/* 0 = none */
 	int64_t write_timeout_ns;
 	int64_t idle_timeout_ns;

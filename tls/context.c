@@ -27,8 +27,6 @@
 	"TLS_AES_128_GCM_SHA256:TLS_AES_256_GCM_SHA384:"		\
 	"TLS_CHACHA20_POLY1305_SHA256"
 
-bool tls_offer_h2;
-
 void
 tls_init(void)
 {

@@ -106,9 +106,6 @@ struct tls_client_policy {
 
 void	tls_client_policy_digest(struct tls_client_policy *p);
 
-/* Whether "h2" is negotiated at all. False until the worker speaks it. */
-extern bool tls_offer_h2;
-
 /*
  * To be called before anything else here, once per process: OpenSSL without
  * the machine's configuration file, with the allocator of memory.h.

@@ -85,7 +85,7 @@ setup_alpn(struct tls_context *x, const struct tls_policy *p)
 		bool h2 = str_eq(v[i], STR("h2"));
 
 		x->alpn_any_h2 |= h2;
-		if (v[i].n == 0 || v[i].n > 255 || (h2 && !tls_offer_h2) ||
+		if (v[i].n == 0 || v[i].n > 255 ||
 		    str_eq(v[i], STR("acme-tls/1")))
 			continue;
 		x->alpn[x->alpn_n++] = (uint8_t)v[i].n;

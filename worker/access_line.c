@@ -163,7 +163,8 @@ access_line_common(const struct exchange *x, const struct taccess_log *a,
 	buf_printf(out, " [%.*s] \"%.*s ", STR_ARG(when_text(
 	    x->facts.start_wall, when)), STR_ARG(method(x)));
 	put_path(x, a, out);
-	buf_printf(out, " HTTP/1.%u\" %u ", x->req.minor, x->resp.status);
+	buf_printf(out, " HTTP/%u.%u\" %u ", x->req.major, x->req.minor,
+	    x->resp.status);
 	put_figure(x, out, MARK_RESPONSE_BYTES, x->facts.response_bytes);
 	buf_putc(out, ' ');
 	put_header(x, a, out, FIELD_REFERER);
@@ -325,7 +326,8 @@ put_request(struct line *l)
 	put_str(l, "RequestMethod", method(x));
 	put_str(l, "RequestPath", buf_str(&path));
 	put_str(l, "RequestPort", port.n != 0 ? port : STR("-"));
-	put_str(l, "RequestProtocol", x->req.minor == 0 ? STR("HTTP/1.0") :
+	put_str(l, "RequestProtocol", x->req.major == 2 ?
+	    STR("HTTP/2.0") : x->req.minor == 0 ? STR("HTTP/1.0") :
 	    STR("HTTP/1.1"));
 	put_str(l, "RequestScheme", x->scheme);
 	buf_fini(&path);

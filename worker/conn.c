@@ -4,8 +4,10 @@
 
 #include "generation.h"
 #include "http1.h"
+#include "http2.h"
 #include "live.h"
 #include "log.h"
+#include "pool.h"
 #include "tls_accept.h"
 #include "tunnel.h"
 
@@ -23,6 +25,7 @@ conn_free(struct conn *c)
 	struct worker *w = c->w;
 
 	timer_stop(w->ring, &c->timer);
+	http2_free(c->h2);
 	if (c->cut)
 		stream_abort(&c->st);
 	else
@@ -71,8 +74,14 @@ conn_main(struct fiber *f, void *arg)
 	fiber_set_object(f, c);
 	if (!c->tls_tried)
 		r = tls_accept(f, c);
-	while (r == 0 && stream_has_unread(&c->st))
-		r = http1_serve(f, c);
+	if (r == 0 && c->requests == 0 && c->h2 == NULL &&
+	    (r = http2_wanted(f, c)) > 0)
+		r = http2_open(c);
+	if (r == 0 && c->h2 != NULL)
+		r = http2_serve(f, c);
+	else
+		while (r == 0 && stream_has_unread(&c->st))
+			r = http1_serve(f, c);
 	if (r == HTTP1_TUNNEL)		/* it went on as a tunnel */
 		return;
 	if (r == 0 && !c->st.eof && !c->st.truncated) {
@@ -115,6 +124,15 @@ conn_of_timer(struct timer *t)
 	return (struct conn *)((char *)t - offsetof(struct conn, timer));
 }
 
+/* A quiet one gets a fiber to say so. */
+static void
+drain_http2(struct conn *c)
+{
+	http2_drain(c->h2);
+	if (c->state == CONN_PARKED)
+		on_parked(c->st.s);
+}
+
 static void
 on_idle(struct timer *t)
 {
@@ -122,6 +140,8 @@ on_idle(struct timer *t)
 
 	if (c->st.s->rx == SOCK_RX_READY && c->st.s->rx_res > 0)
 		on_parked(c->st.s);	/* it waited for a fiber */
+	else if (c->h2 != NULL && c->h2->goaway_at == 0)
+		drain_http2(c);		/* it hears of the end */
 	else
 		conn_free(c);
 }
@@ -221,6 +241,8 @@ conn_accepted(void *arg, int fd)
 	if (fd < 0) {
 		log_limited(LOG_ERROR, "entry point %s: accept: %s", l->name,
 		    strerror(-fd));
+		if (fd == -EMFILE || fd == -ENFILE)
+			(void)pool_shed(w->pool);
 		return;
 	}
 	live_bump(w->mine->accepted, 1);
@@ -278,7 +300,9 @@ conn_drain(struct worker *w)
 {
 	/* A request may be on its way: idle ones get a second more. */
 	for (struct conn *c = w->conns; c != NULL; c = c->next)
-		if (c->state == CONN_PARKED && c->had_request)
+		if (c->h2 != NULL)
+			drain_http2(c);
+		else if (c->state == CONN_PARKED && c->had_request)
 			timer_set(w->ring, &c->timer, ring_now(w->ring) +
 			    NSEC_SEC);
 		else if (c->state == CONN_TUNNEL)

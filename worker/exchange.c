@@ -61,6 +61,20 @@ respond_begin(struct exchange *x)
 	x->resp.no_body = false;
 }
 
+bool
+respond_settle(struct exchange *x)
+{
+	struct response *a = &x->resp;
+	unsigned st = a->status;
+
+	live_bump(x->w->mine->responses[st / 100 < 6 ? st / 100 : 0], 1);
+	a->no_body |= st == 204 || st == 304 || st < 200 ||
+	    str_eq(x->req.method, STR("HEAD"));
+	if (st == 304)
+		fields_remove(&a->fields, FIELD_CONTENT_TYPE);
+	return a->length >= 0 && st != 204 && st != 304 && st >= 200;
+}
+
 int
 respond_text(struct fiber *f, struct exchange *x, unsigned status,
     enum reason why, struct str text)

@@ -40,7 +40,8 @@ struct request {
 	uint64_t length;	/* FRAMING_LENGTH */
 	int32_t max_forwards;	/* of OPTIONS, else -1 */
 	uint8_t framing;	/* enum framing */
-	uint8_t minor;		/* HTTP/1.minor; 1 for others */
+	uint8_t major;		/* of the HTTP version */
+	uint8_t minor;
 	bool has_query;
 	bool expect_continue;	/* the codec answers 100 at the first read of the body */
 	bool te_trailers;
@@ -118,6 +119,7 @@ struct exchange_facts {
 struct exchange {
 	struct worker *w;
 	struct conn *c;
+	struct stream *client;		/* to be watched for its leaving; NULL: the codec does that */
 	struct arena arena;
 	struct generation *gen;		/* pinned */
 	const struct table *t;		/* &gen->table */
@@ -178,6 +180,11 @@ extern const middleware_fn middlewares[TMW_KINDS];
  * Fields already in x->resp.fields stay; call respond_begin() to clear them.
  */
 void	respond_begin(struct exchange *x);
+/*
+ * For the codec, once the head is final: settles whether a body follows and
+ * counts the answer. Whether a length is told.
+ */
+bool	respond_settle(struct exchange *x);
 int	respond_text(struct fiber *f, struct exchange *x, unsigned status,
 	    enum reason why, struct str text);
 int	respond_error(struct fiber *f, struct exchange *x, unsigned status,

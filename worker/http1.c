@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * The life of an HTTP/1 request. http1_serve() reads top to bottom as the
- * pipeline it is; each step is a function of the file that its name says.
+ * The life of an HTTP/1 request. http1_serve() reads top to bottom: head, what
+ * serve.c does with it, log line. Each step is a function of the file that its
+ * name says.
  */
 #include "http1.h"
 
 #include "access_log.h"
 #include "conn.h"
-#include "entry.h"
 #include "exchange.h"
 #include "generation.h"
 #include "h1.h"
@@ -16,7 +16,7 @@
 #include "http1_sink.h"
 #include "live.h"
 #include "log.h"
-#include "router.h"
+#include "serve.h"
 #include "tunnel.h"
 
 #include <errno.h>
@@ -125,6 +125,7 @@ take_request(struct exchange *x, const struct h1_request *q)
 	x->req.host = q->host;
 	x->req.length = q->length;
 	x->req.framing = q->framing;
+	x->req.major = 1;
 	x->req.minor = q->minor;
 	x->req.expect_continue = q->expect_continue;
 	x->req.max_forwards = q->max_forwards;
@@ -158,43 +159,6 @@ parse_head(struct exchange *x, struct conn *c, size_t n,
 	return 0;
 }
 
-static void
-exchange_begin(struct exchange *x, struct conn *c)
-{
-	struct worker *w = c->w;
-
-	x->facts.start = ring_now(w->ring);
-	x->facts.start_wall = clock_wall();
-	x->facts.number = live_add(w->live->request_number, 1) + 1;
-	x->scheme = conn_is_tls(c) ? STR("https") : STR("http");
-	live_bump(w->mine->requests, 1);
-	live_bump(w->mine->in_flight, 1);
-	c->had_request = true;
-	c->requests++;
-	if (w->gen != NULL && c->l->ep != TNONE) {
-		x->gen = generation_ref(w->gen);
-		x->t = &x->gen->table;
-		x->ep = table_entry_point(x->t, c->l->ep);
-	}
-}
-
-/* Everything between head and log. 0 or -errno as http1_serve. */
-static int
-serve(struct fiber *f, struct exchange *x)
-{
-	int r;
-
-	fiber_deadline(f, NSEC_NEVER);
-	if (x->ep == NULL)	/* nothing published yet */
-		return respond_error(f, x, 404, REASON_NOT_READY,
-		    STR("404 page not found"));
-	if ((r = entry_apply(f, x)) != 0)
-		return r < 0 ? r : 0;
-	if ((r = router_select(f, x)) != 0)
-		return r < 0 ? r : 0;
-	return router_run(f, x);
-}
-
 int
 http1_serve(struct fiber *f, struct conn *c)
 {
@@ -218,10 +182,11 @@ http1_serve(struct fiber *f, struct conn *c)
 		exchange_put(x);
 		return refuse(f, c, err);
 	}
-	exchange_begin(x, c);
+	serve_begin(x, c);
+	x->client = &c->st;
 	http1_body_init(&body, x);
 	http1_sink_init(&sink, x);
-	r = serve(f, x);
+	r = serve_exchange(f, x);
 	if (r == 0)
 		r = http1_sink_finish(f, x, &sink);
 	c->cut = r < 0 && sink.until_close;

@@ -93,13 +93,8 @@ static void
 choose_framing(struct exchange *x, struct http1_sink *k)
 {
 	struct response *a = &x->resp;
-	unsigned st = a->status;
 
-	a->no_body |= st == 204 || st == 304 || st < 200 ||
-	    str_eq(x->req.method, STR("HEAD"));
-	if (st == 304)
-		fields_remove(&a->fields, FIELD_CONTENT_TYPE);
-	k->known = a->length >= 0 && st != 204 && st != 304 && st >= 200;
+	k->known = respond_settle(x);
 	k->left = a->no_body || !k->known ? 0 : (uint64_t)a->length;
 	if (a->no_body || k->known)
 		return;
@@ -137,8 +132,6 @@ on_head(struct fiber *f, struct exchange *x, struct sink *s)
 	if ((p = head_space(x, k, h1_response_size(&a))) == NULL)
 		return -ENOMEM;
 	h1_write_response(&a, p);
-	live_bump(w->mine->responses[x->resp.status / 100 < 6 ?
-	    x->resp.status / 100 : 0], 1);
 	return 0;
 }
 

@@ -15,6 +15,10 @@ libworker_a_SOURCES = \
 	worker/http1.c worker/http1.h \
 	worker/http1_body.c worker/http1_body.h \
 	worker/http1_sink.c worker/http1_sink.h \
+	worker/http2.c worker/http2.h \
+	worker/http2_budget.c worker/http2_budget.h \
+	worker/http2_output.c worker/http2_output.h \
+	worker/http2_stream.c worker/http2_stream.h \
 	worker/middleware/add_prefix.c \
 	worker/middleware/auth_health.c worker/middleware/auth_health.h \
 	worker/middleware/basic_auth.c \
@@ -42,6 +46,7 @@ libworker_a_SOURCES = \
 	worker/proxy/upstream.c worker/proxy/upstream.h \
 	worker/proxy/upstream_tls.c worker/proxy/upstream_tls.h \
 	worker/router.c worker/router.h \
+	worker/serve.c worker/serve.h \
 	worker/sink.c \
 	worker/table_tls.c worker/table_tls.h \
 	worker/tls_accept.c worker/tls_accept.h \

@@ -73,6 +73,7 @@ struct h1_request {
 	bool nul_escape;	/* the path has %00: refuse unless allowed (L21) */
 	bool has_query;
 	bool has_host;
+	bool h2;		/* came over HTTP/2 (h2_request.h) */
 	bool keep_alive;
 	bool expect_continue;
 };

@@ -33,6 +33,25 @@ int	h1_read_line(struct str *rest, bool *bare, struct str *ret);
 int	h1_read_field(struct str *rest, bool *bare, struct h1_line *ret);
 /* Content-Length: digits only, no leading zero, at most 18 (F03, F04). */
 int	h1_parse_length(struct str s, uint64_t *ret);
+/*
+ * The steps of a request that both versions share. What is collected on the way
+ * through the fields, zero bytes at first:
+ */
+struct h1_facts {
+	struct str host, te, expect, forwards;
+	unsigned hosts, lengths, tes, expects, authorizations, connections,
+	    forwardings;
+};
+/* Method in q->method; target into path and query (L09-L21). */
+int	h1_check_method(struct h1_request *q, struct h1_error *err);
+int	h1_take_target(struct h1_request *q, struct str target,
+	    struct h1_error *err);
+/* One checked field; then what they mean together. */
+int	h1_take_field(struct h1_request *q, struct h1_facts *h,
+	    const struct h1_line *l, struct h1_error *err);
+int	h1_settle(struct h1_request *q, const struct h1_facts *h,
+	    struct h1_error *err);
+
 /* The first line of a head of which more is to come. 0 or -EBADMSG. */
 int	h1_check_request_line(struct str head, struct h1_error *err);
 int	h1_check_status_line(struct str head);

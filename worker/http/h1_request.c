@@ -14,8 +14,8 @@ bad(struct h1_error *err, enum reason reason)
 
 /* ---- Request line ---------------------------------------------------------- */
 
-static int
-parse_method(struct h1_request *q, struct h1_error *err)
+int
+h1_check_method(struct h1_request *q, struct h1_error *err)
 {
 	if (!token_valid(q->method, TOKEN_CHAR))		/* L09 */
 		return bad(err, REASON_BAD_REQUEST);
@@ -88,8 +88,8 @@ check_target(struct h1_request *q, struct h1_error *err)
 	return 0;
 }
 
-static int
-parse_target(struct h1_request *q, struct str target, struct h1_error *err)
+int
+h1_take_target(struct h1_request *q, struct str target, struct h1_error *err)
 {
 	ptrdiff_t mark;
 	int r;
@@ -129,13 +129,13 @@ parse_line(struct h1_request *q, struct str line, struct h1_error *err)
 	version = str_from(line, (size_t)b + 1);
 	if (!version_valid(version))				/* L08 */
 		return bad(err, REASON_BAD_REQUEST);
-	if ((r = parse_method(q, err)) < 0)
+	if ((r = h1_check_method(q, err)) < 0)
 		return r;
 	if (version.p[5] != '1' || version.p[7] > '1')		/* L07, L23 */
 		return h1_fail(err, 505, REASON_VERSION,
 		    "unsupported protocol version");
 	q->minor = (uint8_t)(version.p[7] - '0');
-	return parse_target(q, str_n(line.p + a + 1, (size_t)(b - a) - 1),
+	return h1_take_target(q, str_n(line.p + a + 1, (size_t)(b - a) - 1),
 	    err);
 }
 
@@ -162,13 +162,6 @@ h1_check_request_line(struct str head, struct h1_error *err)
 
 /* ---- Fields ----------------------------------------------------------------- */
 
-/* What is collected on the way through the fields. */
-struct head {
-	struct str host, te, expect, forwards;
-	unsigned hosts, lengths, tes, expects, authorizations, connections,
-	    forwardings;
-};
-
 /* No obs-text where a value decides something (H06). */
 static bool
 ascii_only(struct str s)
@@ -180,7 +173,7 @@ ascii_only(struct str s)
 }
 
 static int
-take_framing(struct h1_request *q, struct head *h, enum field_id id,
+take_framing(struct h1_request *q, struct h1_facts *h, enum field_id id,
     struct str value, struct h1_error *err)
 {
 	if (!ascii_only(value))					/* H06 */
@@ -222,8 +215,8 @@ take_odd_name(struct h1_request *q, struct str name, struct h1_error *err)
 	return 1;
 }
 
-static int
-take_field(struct h1_request *q, struct head *h, const struct h1_line *l,
+int
+h1_take_field(struct h1_request *q, struct h1_facts *h, const struct h1_line *l,
     struct h1_error *err)
 {
 	enum field_id id = field_lookup(l->name);
@@ -275,16 +268,18 @@ without_default_port(struct str host, struct str scheme)
 }
 
 static int
-settle_host(struct h1_request *q, const struct head *h, struct h1_error *err)
+settle_host(struct h1_request *q, const struct h1_facts *h, struct h1_error *err)
 {
 	if (h->hosts > 1)					/* H09 */
 		return h1_fail(err, 400, REASON_BAD_HOST,
 		    "too many Host headers");
-	if (h->hosts == 0) {
+	if (h->hosts == 0 && !(q->has_host && q->h2)) {
 		/* In 1.0 the caller decides (H08); an absolute form has one. */
 		return q->minor == 0 ? 0 : h1_fail(err, 400, REASON_BAD_HOST,
 		    "missing required Host header");		/* H07 */
 	}
+	if (h->hosts == 0)
+		return 0;
 	if (h1_check_host(h->host) < 0)				/* H10 */
 		return h1_fail(err, 400, REASON_BAD_HOST,
 		    "malformed Host header");
@@ -343,7 +338,7 @@ refuse_coding(struct str te, struct h1_error *err)
 }
 
 static int
-settle_framing(struct h1_request *q, const struct head *h, struct h1_error *err)
+settle_framing(struct h1_request *q, const struct h1_facts *h, struct h1_error *err)
 {
 	if ((h->lengths > 0 && h->tes > 0) || h->lengths > 1 || h->tes > 1 ||
 	    (h->tes > 0 && q->minor == 0))		/* F01, F02, F07, F09 */
@@ -360,7 +355,7 @@ settle_framing(struct h1_request *q, const struct head *h, struct h1_error *err)
 }
 
 static int
-settle_expect(struct h1_request *q, const struct head *h, struct h1_error *err)
+settle_expect(struct h1_request *q, const struct h1_facts *h, struct h1_error *err)
 {
 	if (h->expects == 0 || q->minor == 0 || q->framing == H1_NONE)
 		return 0;					/* C05 */
@@ -371,7 +366,7 @@ settle_expect(struct h1_request *q, const struct head *h, struct h1_error *err)
 }
 
 static int
-settle_connection(struct h1_request *q, const struct head *h,
+settle_connection(struct h1_request *q, const struct h1_facts *h,
     struct h1_error *err)
 {
 	bool close = false, keep = false;
@@ -396,7 +391,7 @@ settle_connection(struct h1_request *q, const struct head *h,
 }
 
 static int
-settle_forwards(struct h1_request *q, const struct head *h,
+settle_forwards(struct h1_request *q, const struct h1_facts *h,
     struct h1_error *err)
 {
 	uint64_t n;
@@ -409,6 +404,19 @@ settle_forwards(struct h1_request *q, const struct head *h,
 		n = INT32_MAX;
 	q->max_forwards = (int32_t)n;
 	return 0;
+}
+
+int
+h1_settle(struct h1_request *q, const struct h1_facts *h, struct h1_error *err)
+{
+	int r;
+
+	if ((r = settle_host(q, h, err)) < 0 ||
+	    (r = settle_framing(q, h, err)) < 0 ||
+	    (r = settle_connection(q, h, err)) < 0 ||
+	    (r = settle_forwards(q, h, err)) < 0)
+		return r;
+	return settle_expect(q, h, err);
 }
 
 /* Why a field line could not be read. */
@@ -426,7 +434,7 @@ h1_parse_request(struct h1_request *q, struct fields *fields, const char *p,
     size_t n, const struct h1_limits *lim, struct h1_error *err)
 {
 	struct str rest = { p, n };
-	struct head h = { .hosts = 0 };
+	struct h1_facts h = { .hosts = 0 };
 	struct h1_line l;
 	unsigned lines = 0;
 	int r;
@@ -438,15 +446,10 @@ h1_parse_request(struct h1_request *q, struct fields *fields, const char *p,
 	while ((r = h1_read_field(&rest, NULL, &l)) > 0) {
 		if (lines++ >= lim->fields)			/* H11 */
 			return h1_fail(err, 431, REASON_HEAD_TOO_LARGE, NULL);
-		if ((r = take_field(q, &h, &l, err)) < 0)
+		if ((r = h1_take_field(q, &h, &l, err)) < 0)
 			return r;
 	}
 	if (r < 0)
 		return field_fault(r, err);
-	if ((r = settle_host(q, &h, err)) < 0 ||
-	    (r = settle_framing(q, &h, err)) < 0 ||
-	    (r = settle_connection(q, &h, err)) < 0 ||
-	    (r = settle_forwards(q, &h, err)) < 0)
-		return r;
-	return settle_expect(q, &h, err);
+	return h1_settle(q, &h, err);
 }

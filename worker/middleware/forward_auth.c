@@ -229,7 +229,7 @@ send_request(struct fiber *f, struct exchange *x, struct call *k,
 	/* Interim answers say nothing; 101 is no answer to this (S-503). */
 	do {
 		r = upstream_read_head(f, k->u, q.method, x->body->done ?
-		    &x->c->st : NULL);
+		    x->client : NULL);
 	} while (r == 0 && k->u->resp.status < 200 &&
 	    k->u->resp.status != 101);
 	return r == 0 && k->u->resp.status == 101 ? -EBADMSG : r;

@@ -29,9 +29,10 @@ demo_serve(struct fiber *f, struct exchange *x)
 {
 	struct buf b = { .max = 128 * 1024 };
 
-	buf_printf(&b, "%.*s %.*s%s%.*s HTTP/1.%u\nHost: %.*s\n",
+	buf_printf(&b, "%.*s %.*s%s%.*s HTTP/%u.%u\nHost: %.*s\n",
 	    STR_ARG(x->req.method), STR_ARG(x->req.path),
-	    x->req.has_query ? "?" : "", STR_ARG(x->req.query), x->req.minor,
+	    x->req.has_query ? "?" : "", STR_ARG(x->req.query), x->req.major,
+	    x->req.minor,
 	    STR_ARG(x->req.host));
 	FIELDS_EACH(&x->req.fields, c)
 		buf_printf(&b, "%.*s: %.*s\n", STR_ARG(field_name(c)),

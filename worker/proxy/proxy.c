@@ -198,7 +198,7 @@ static int
 read_answer(struct fiber *f, struct exchange *x, struct upstream *u,
     const struct ttransport *tr)
 {
-	struct stream *client = x->body->done ? &x->c->st : NULL;
+	struct stream *client = x->body->done ? x->client : NULL;
 	int r;
 
 	fiber_deadline(f, tr->response_header_timeout_ns > 0 ?

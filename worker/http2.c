@@ -1,0 +1,541 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* HTTP/2 connections; see http2.h. */
+#include "http2.h"
+
+#include "conn.h"
+#include "generation.h"
+#include "http2_output.h"
+#include "http2_stream.h"
+#include "log.h"
+#include "tls.h"
+
+#include <errno.h>
+#include <stdlib.h>
+
+#define CONNECTION_WINDOW	(1 << 20)	/* request bytes on their way (A14) */
+#define STREAMS_DEFAULT		100
+
+/* ---- What the peer sends --------------------------------------------------- */
+
+static void
+calm_down(struct http2 *h, const char *what)
+{
+	char peer[ADDR_TEXT];
+
+	log_limited(LOG_INFO, "entry point %s: HTTP/2 of %s ends: too many %s",
+	    h->c->l->name, addr_text(&h->c->peer, peer), what);
+	nghttp2_session_terminate_session(h->session,
+	    NGHTTP2_ENHANCE_YOUR_CALM);
+}
+
+static bool
+among(const int32_t *ids, size_t n, int32_t id)
+{
+	for (size_t i = 0; i < n; i++)
+		if (ids[i] == id)
+			return true;
+	return false;
+}
+
+/*
+ * HEADERS or DATA on a stream that is over: nghttp2 would ignore them, but only
+ * a broken or hostile peer sends them (RFC 9113 5.1).
+ */
+static bool
+stream_over(const struct http2 *h, int32_t id)
+{
+	if (id <= 0)
+		return false;
+	if (among(h->left_ids, ARRAY_SIZE(h->left_ids), id))
+		return true;
+	/* Frames for those that we reset may have been on their way. */
+	return id <= h->newest &&
+	    nghttp2_session_find_stream(h->session, id) == NULL &&
+	    !among(h->reset_ids, ARRAY_SIZE(h->reset_ids), id);
+}
+
+/* In the order of the wire, ahead of the codec. */
+static void
+look_ahead(struct http2 *h, const uint8_t *p, size_t n)
+{
+	struct h2_frame frame;
+
+	while (h2_frames_next(&h->frames, &p, &n, &frame) > 0)
+		if (frame.type == NGHTTP2_RST_STREAM)
+			h->left_ids[h->leavings++ % ARRAY_SIZE(h->left_ids)] =
+			    frame.stream;
+		else if ((frame.type == NGHTTP2_HEADERS ||
+		    frame.type == NGHTTP2_DATA) && stream_over(h, frame.stream))
+			nghttp2_session_terminate_session(h->session,
+			    NGHTTP2_STREAM_CLOSED);
+}
+
+static int
+on_frame_sent(nghttp2_session *session, const nghttp2_frame *frame, void *arg)
+{
+	struct http2 *h = arg;
+
+	(void)session;
+	if (frame->hd.type == NGHTTP2_RST_STREAM)
+		h->reset_ids[h->resets++ % ARRAY_SIZE(h->reset_ids)] =
+		    frame->hd.stream_id;
+	return 0;
+}
+
+/* Frames that cost us and gain an honest client little are counted. */
+static int
+on_begin_frame(nghttp2_session *session, const nghttp2_frame_hd *hd, void *arg)
+{
+	struct http2 *h = arg;
+	nsec_t now = ring_now(h->c->w->ring);
+	bool fine = true;
+
+	(void)session;
+	switch (hd->type) {
+	case NGHTTP2_RST_STREAM:
+		fine = http2_spend(&h->budget, HTTP2_RESET, 1, now);
+		break;
+	case NGHTTP2_SETTINGS:
+		fine = (hd->flags & NGHTTP2_FLAG_ACK) ||
+		    http2_spend(&h->budget, HTTP2_SETTINGS, 1, now);
+		break;
+	case NGHTTP2_PING:
+		fine = http2_spend(&h->budget, HTTP2_PING, 1, now);
+		break;
+	case NGHTTP2_PRIORITY:
+		fine = http2_spend(&h->budget, HTTP2_PRIORITY, 1, now);
+		break;
+	case NGHTTP2_WINDOW_UPDATE:
+		fine = http2_spend(&h->budget, HTTP2_WINDOW, 1, now);
+		break;
+	case NGHTTP2_DATA:
+		fine = hd->length > 0 || (hd->flags &
+		    NGHTTP2_FLAG_END_STREAM) ||
+		    http2_spend(&h->budget, HTTP2_EMPTY, 1, now);
+		break;
+	case NGHTTP2_HEADERS:
+	case NGHTTP2_CONTINUATION:
+	case NGHTTP2_GOAWAY:
+	case NGHTTP2_PUSH_PROMISE:
+		break;
+	default:
+		fine = http2_spend(&h->budget, HTTP2_UNKNOWN, 1, now);
+		break;
+	}
+	if (!fine)
+		calm_down(h, "frames of one kind");
+	return 0;
+}
+
+static int
+on_begin_headers(nghttp2_session *session, const nghttp2_frame *frame, void *arg)
+{
+	struct http2 *h = arg;
+	struct http2_stream *s;
+
+	if (frame->hd.type != NGHTTP2_HEADERS ||
+	    frame->headers.cat != NGHTTP2_HCAT_REQUEST)
+		return 0;
+	h->newest = frame->hd.stream_id;
+	s = http2_stream_new(h, frame->hd.stream_id);
+	if (s == NULL)
+		return NGHTTP2_ERR_TEMPORAL_CALLBACK_FAILURE;
+	nghttp2_session_set_stream_user_data(session, frame->hd.stream_id, s);
+	return 0;
+}
+
+/* The stream of a request's head; trailers are checked and dropped (H15). */
+static struct http2_stream *
+stream_of_head(nghttp2_session *session, const nghttp2_frame *frame)
+{
+	if (frame->hd.type != NGHTTP2_HEADERS ||
+	    frame->headers.cat != NGHTTP2_HCAT_REQUEST)
+		return NULL;
+	return nghttp2_session_get_stream_user_data(session,
+	    frame->hd.stream_id);
+}
+
+static int
+on_header(nghttp2_session *session, const nghttp2_frame *frame,
+    const uint8_t *name, size_t name_n, const uint8_t *value, size_t value_n,
+    uint8_t flags, void *arg)
+{
+	struct http2_stream *s = stream_of_head(session, frame);
+
+	(void)flags;
+	(void)arg;
+	if (s != NULL)
+		http2_stream_field(s, str_n((const char *)name, name_n),
+		    str_n((const char *)value, value_n));
+	return 0;
+}
+
+/* nghttp2 would drop such a field and go on without it. */
+static int
+on_invalid_header(nghttp2_session *session, const nghttp2_frame *frame,
+    const uint8_t *name, size_t name_n, const uint8_t *value, size_t value_n,
+    uint8_t flags, void *arg)
+{
+	struct http2_stream *s = stream_of_head(session, frame);
+
+	(void)name;
+	(void)name_n;
+	(void)value;
+	(void)value_n;
+	(void)flags;
+	(void)arg;
+	if (s == NULL)
+		return NGHTTP2_ERR_TEMPORAL_CALLBACK_FAILURE;
+	s->refusal = HTTP2_HEAD_MALFORMED;
+	return 0;
+}
+
+static int
+on_frame(nghttp2_session *session, const nghttp2_frame *frame, void *arg)
+{
+	bool ended = frame->hd.flags & NGHTTP2_FLAG_END_STREAM;
+	struct http2_stream *s;
+
+	(void)arg;
+	if (frame->hd.type != NGHTTP2_HEADERS &&
+	    frame->hd.type != NGHTTP2_DATA)
+		return 0;
+	s = nghttp2_session_get_stream_user_data(session,
+	    frame->hd.stream_id);
+	if (s == NULL)
+		return 0;
+	if (frame->hd.type == NGHTTP2_HEADERS &&
+	    frame->headers.cat == NGHTTP2_HCAT_REQUEST)
+		http2_stream_head_done(s, ended);
+	else if (ended)
+		http2_stream_body_end(s);
+	return 0;
+}
+
+static int
+on_data(nghttp2_session *session, uint8_t flags, int32_t id, const uint8_t *p,
+    size_t n, void *arg)
+{
+	struct http2_stream *s = nghttp2_session_get_stream_user_data(session,
+	    id);
+
+	(void)flags;
+	(void)arg;
+	/* Nobody reads it any more, but its credit is the connection's. */
+	if (s == NULL || s->x == NULL || http2_stream_data(s, p, n) < 0) {
+		nghttp2_session_consume_connection(session, n);
+		if (s != NULL && s->x != NULL)
+			nghttp2_submit_rst_stream(session, NGHTTP2_FLAG_NONE,
+			    id, NGHTTP2_INTERNAL_ERROR);
+	}
+	return 0;
+}
+
+static int
+on_stream_close(nghttp2_session *session, int32_t id, uint32_t code, void *arg)
+{
+	struct http2_stream *s = nghttp2_session_get_stream_user_data(session,
+	    id);
+
+	(void)code;
+	(void)arg;
+	if (s != NULL)
+		http2_stream_closed(s);
+	return 0;
+}
+
+/* ---- The session --------------------------------------------------------------- */
+
+static nghttp2_session_callbacks *
+callbacks(void)
+{
+	static nghttp2_session_callbacks *cb;	/* one for all, never freed */
+
+	if (cb != NULL || nghttp2_session_callbacks_new(&cb) != 0)
+		return cb;
+	nghttp2_session_callbacks_set_on_begin_frame_callback(cb,
+	    on_begin_frame);
+	nghttp2_session_callbacks_set_on_frame_send_callback(cb,
+	    on_frame_sent);
+	nghttp2_session_callbacks_set_on_begin_headers_callback(cb,
+	    on_begin_headers);
+	nghttp2_session_callbacks_set_on_header_callback(cb, on_header);
+	nghttp2_session_callbacks_set_on_invalid_header_callback(cb,
+	    on_invalid_header);
+	nghttp2_session_callbacks_set_on_frame_recv_callback(cb, on_frame);
+	nghttp2_session_callbacks_set_on_data_chunk_recv_callback(cb, on_data);
+	nghttp2_session_callbacks_set_on_stream_close_callback(cb,
+	    on_stream_close);
+	http2_output_callbacks(cb);
+	return cb;
+}
+
+static nghttp2_option *
+options(void)
+{
+	static nghttp2_option *o;		/* as above */
+
+	if (o != NULL || nghttp2_option_new(&o) != 0)
+		return o;
+	nghttp2_option_set_no_auto_window_update(o, 1);
+	nghttp2_option_set_no_closed_streams(o, 1);
+	nghttp2_option_set_max_outbound_ack(o, 100);
+	nghttp2_option_set_max_settings(o, 32);
+	nghttp2_option_set_max_continuations(o, 8);
+	nghttp2_option_set_max_deflate_dynamic_table_size(o, 4096);
+	/* Counted by our own budget, which answers ENHANCE_YOUR_CALM. */
+	nghttp2_option_set_stream_reset_rate_limit(o, 1000, 1000);
+	return o;
+}
+
+static unsigned
+slots_of(const struct conn *c)
+{
+	const struct generation *g = c->w->gen;
+	uint32_t n;
+
+	if (g == NULL || c->l->ep == TNONE)
+		return STREAMS_DEFAULT;
+	n = table_entry_point(&g->table, c->l->ep)->http2_streams;
+	return n != 0 ? n : STREAMS_DEFAULT;
+}
+
+int
+http2_open(struct conn *c)
+{
+	struct http2 *h = calloc(1, sizeof(*h));
+	nghttp2_settings_entry settings[] = {
+		{ NGHTTP2_SETTINGS_MAX_CONCURRENT_STREAMS, slots_of(c) },
+		{ NGHTTP2_SETTINGS_MAX_HEADER_LIST_SIZE, 64 * 1024 },
+	};
+
+	if (h == NULL || callbacks() == NULL || options() == NULL ||
+	    nghttp2_session_server_new2(&h->session, callbacks(), h,
+	    options()) != 0) {
+		free(h);
+		return -ENOMEM;
+	}
+	h->c = c;
+	h->slots = slots_of(c);
+	h->queue_end = &h->queue;
+	h->frames.left = H2_PREFACE;
+	c->h2 = h;
+	if (nghttp2_submit_settings(h->session, NGHTTP2_FLAG_NONE, settings,
+	    ARRAY_SIZE(settings)) != 0 ||
+	    nghttp2_session_set_local_window_size(h->session,
+	    NGHTTP2_FLAG_NONE, 0, CONNECTION_WINDOW) != 0)
+		return -ENOMEM;
+	return 0;
+}
+
+void
+http2_free(struct http2 *h)
+{
+	if (h == NULL)
+		return;
+	/* Streams that nghttp2 still knew but no fiber served. */
+	while (h->streams != NULL)
+		http2_stream_free(h->streams);
+	nghttp2_session_del(h->session);
+	iobuf_put(h->c->w->ring, h->out);
+	iobuf_put(h->c->w->ring, h->sending);
+	free(h);
+}
+
+int
+http2_wanted(struct fiber *f, struct conn *c)
+{
+	static const char preface[4] = "PRI ";
+	size_t n;
+	int r;
+
+	if (c->st.tls != NULL)
+		return str_eq(tls_facts(c->st.tls)->alpn, STR("h2"));
+	/* In clear by prior knowledge; no method but this begins so. */
+	fiber_deadline(f, ring_now(c->w->ring) + c->w->limits.first_byte_ns);
+	for (;;) {
+		n = iobuf_len(c->st.in);
+		if (n > sizeof(preface))
+			n = sizeof(preface);
+		if (n == 0 || memcmp(c->st.in->data + c->st.in->head, preface,
+		    n) != 0)
+			return 0;
+		if (n == sizeof(preface))
+			return 1;
+		if ((r = stream_fill(f, &c->st, IOBUF_SMALL)) <= 0)
+			return r < 0 && r != -ETIMEDOUT ? r : 0;
+	}
+}
+
+/* ---- The loop ---------------------------------------------------------------------- */
+
+void
+http2_wake(struct http2 *h)
+{
+	if (h->f != NULL)
+		fiber_wake(h->f);
+}
+
+/* All that was received goes to the codec. 0, or -errno when that is the end. */
+static int
+take_input(struct fiber *f, struct http2 *h)
+{
+	struct stream *st = &h->c->st;
+	ssize_t n;
+	int r;
+
+	while ((r = stream_peek(st)) == 1) {
+		/* It is there: this does not wait. */
+		if (iobuf_len(st->in) == 0 &&
+		    (r = stream_fill(f, st, IOBUF_LARGE)) <= 0)
+			return r < 0 ? r : -ECONNRESET;
+		st->peeked = 0;
+		look_ahead(h, st->in->data + st->in->head,
+		    iobuf_len(st->in));
+		n = nghttp2_session_mem_recv(h->session, st->in->data +
+		    st->in->head, iobuf_len(st->in));
+		if (n < 0) {
+			log_limited(LOG_DEBUG, "entry point %s: HTTP/2: %s",
+			    h->c->l->name, nghttp2_strerror((int)n));
+			return n == NGHTTP2_ERR_NOMEM ? -ENOMEM : -EPROTO;
+		}
+		stream_consume(st, (size_t)n);
+	}
+	if (r < 0)
+		return r == -EPIPE ? -ECONNRESET : r;
+	stream_watch(st);
+	return 0;
+}
+
+static bool
+all_said(const struct http2 *h)
+{
+	return h->sending == NULL && h->out == NULL &&
+	    !nghttp2_session_want_write(h->session);
+}
+
+static bool
+ended(const struct http2 *h)
+{
+	if (!all_said(h))
+		return false;
+	return !nghttp2_session_want_read(h->session) ||
+	    (h->goaway_sent && h->working == 0 && h->queued == 0);
+}
+
+/* A second after the warning the last stream is named (two-step GOAWAY). */
+static void
+say_goaway(struct http2 *h)
+{
+	if (h->goaway_at == 0 || h->goaway_sent ||
+	    ring_now(h->c->w->ring) < h->goaway_at)
+		return;
+	h->goaway_sent = true;
+	nghttp2_submit_goaway(h->session, NGHTTP2_FLAG_NONE,
+	    nghttp2_session_get_last_proc_stream_id(h->session),
+	    NGHTTP2_NO_ERROR, NULL, 0);
+}
+
+void
+http2_drain(struct http2 *h)
+{
+	if (h->goaway_at != 0)
+		return;
+	h->goaway_at = ring_now(h->c->w->ring) + NSEC_SEC;
+	nghttp2_submit_shutdown_notice(h->session);
+	http2_wake(h);
+}
+
+/* Requests and age are bounded, as on HTTP/1 connections (H2-A19). */
+static void
+retire(struct http2 *h)
+{
+	const struct conn *c = h->c;
+	const struct generation *g = c->w->gen;
+	const struct tentry_point *ep;
+
+	if (g == NULL || c->l->ep == TNONE)
+		return;
+	ep = table_entry_point(&g->table, c->l->ep);
+	if ((ep->keep_alive_max_requests != 0 &&
+	    c->requests >= ep->keep_alive_max_requests) ||
+	    (ep->keep_alive_max_ns != 0 && ring_now(c->w->ring) -
+	    c->accepted >= ep->keep_alive_max_ns))
+		http2_drain(h);
+}
+
+/* What is under way must move; otherwise only the drain has a time. */
+static nsec_t
+patience(const struct http2 *h)
+{
+	nsec_t t = NSEC_NEVER;
+
+	if (h->sending != NULL)
+		t = ring_now(h->c->w->ring) + h->c->w->limits.write_gap_ns;
+	if (h->goaway_at != 0 && !h->goaway_sent && h->goaway_at < t)
+		t = h->goaway_at;
+	return t;
+}
+
+/* 0: idle; 1: over in good order; -errno. */
+static int
+run(struct fiber *f, struct http2 *h)
+{
+	uint64_t sent = h->c->st.bytes_out;
+	int r, in;
+
+	for (;;) {
+		in = take_input(f, h);
+		say_goaway(h);
+		if ((r = http2_output_send(h)) < 0)
+			return r;
+		if (in < 0)
+			return in;
+		if (ended(h))
+			return 1;
+		if (h->working == 0 && h->queued == 0 && all_said(h) &&
+		    h->goaway_at == 0)
+			return 0;
+		retire(h);
+		fiber_deadline(f, patience(h));
+		r = fiber_wait(f);
+		if (r == -ETIMEDOUT && (h->sending == NULL ||
+		    h->c->st.bytes_out != sent))
+			r = 0;
+		sent = h->c->st.bytes_out;
+		if (r < 0)
+			return r;
+	}
+}
+
+/* The connection is lost: every stream's fiber unwinds. */
+static void
+stop(struct fiber *f, struct http2 *h)
+{
+	h->over = true;
+	for (struct http2_stream *s = h->streams; s != NULL; s = s->next) {
+		s->closed = true;
+		if (s->f != NULL)
+			fiber_cancel(s->f);
+	}
+	while (h->working > 0)
+		fiber_wait_quiet(f);
+	if (h->c->st.s->tx != SOCK_TX_IDLE)
+		sock_quiesce(f, h->c->st.s);
+}
+
+int
+http2_serve(struct fiber *f, struct conn *c)
+{
+	struct http2 *h = c->h2;
+	int r;
+
+	h->f = f;
+	if (c->w->draining)
+		http2_drain(h);
+	r = run(f, h);
+	if (r != 0)
+		stop(f, h);
+	h->f = NULL;
+	return r;
+}

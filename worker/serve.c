@@ -1,0 +1,46 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* The pipeline; see serve.h. */
+#include "serve.h"
+
+#include "conn.h"
+#include "entry.h"
+#include "exchange.h"
+#include "generation.h"
+#include "live.h"
+#include "router.h"
+
+void
+serve_begin(struct exchange *x, struct conn *c)
+{
+	struct worker *w = c->w;
+
+	x->facts.start = ring_now(w->ring);
+	x->facts.start_wall = clock_wall();
+	x->facts.number = live_add(w->live->request_number, 1) + 1;
+	x->scheme = conn_is_tls(c) ? STR("https") : STR("http");
+	live_bump(w->mine->requests, 1);
+	live_bump(w->mine->in_flight, 1);
+	c->had_request = true;
+	c->requests++;
+	if (w->gen != NULL && c->l->ep != TNONE) {
+		x->gen = generation_ref(w->gen);
+		x->t = &x->gen->table;
+		x->ep = table_entry_point(x->t, c->l->ep);
+	}
+}
+
+int
+serve_exchange(struct fiber *f, struct exchange *x)
+{
+	int r;
+
+	fiber_deadline(f, NSEC_NEVER);
+	if (x->ep == NULL)	/* nothing published yet */
+		return respond_error(f, x, 404, REASON_NOT_READY,
+		    STR("404 page not found"));
+	if ((r = entry_apply(f, x)) != 0)
+		return r < 0 ? r : 0;
+	if ((r = router_select(f, x)) != 0)
+		return r < 0 ? r : 0;
+	return router_run(f, x);
+}
