@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Load at a fixed rate, open loop: requests become due at random moments (a
+ * Load at a fixed rate (0: as much as goes), open loop: requests become due at random moments (a
  * Poisson process, the same one each time) whether or not earlier ones were
  * answered, and latency counts from the moment a request was due. Meanwhile it
  * reads the CPU time of the processes that are measured, so that requests and
@@ -470,6 +470,8 @@ report(double seconds, struct cpu from, struct cpu to)
 static int64_t
 gap(void)
 {
+	if (opt.rate <= 0)	/* as much as goes */
+		return 0;
 	double u = ((double)(rnd() >> 11) + 1) / 9007199254740993.0;
 
 	return (int64_t)(-log(u) / opt.rate * (double)SEC);

@@ -17,12 +17,8 @@ PROXY_CPU, LOAD_CPU = 0, 1
 
 
 def pin(cpu):
-    """A preexec function: on one processor, before whatever else runs."""
-    def prepare():
-        os.sched_setaffinity(0, {cpu})
-        with contextlib.suppress(OSError):
-            os.sched_setscheduler(0, os.SCHED_FIFO, os.sched_param(1))
-    return prepare
+    """A preexec function: the child stays on one processor."""
+    return lambda: os.sched_setaffinity(0, {cpu})
 
 
 def free_port():
