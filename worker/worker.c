@@ -16,6 +16,7 @@
 #include "token.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -252,6 +253,30 @@ dispatch(struct worker *w, const struct msg *m)
 	}
 }
 
+/*
+ * Descriptors kept back. A message brings some along, and without room for them
+ * it would be lost, and the worker with it: clients cannot take these.
+ */
+static int spare[8] = { -1, -1, -1, -1, -1, -1, -1, -1 };
+
+static void
+spare_close(void)
+{
+	for (size_t i = 0; i < ARRAY_SIZE(spare); i++) {
+		if (spare[i] >= 0)
+			close(spare[i]);
+		spare[i] = -1;
+	}
+}
+
+static void
+spare_open(void)
+{
+	for (size_t i = 0; i < ARRAY_SIZE(spare); i++)
+		if (spare[i] < 0)
+			spare[i] = fcntl(INHERIT_LIVE, F_DUPFD_CLOEXEC, 0);
+}
+
 /* The master's end of file ends the worker in order (S-203). */
 static void
 on_control(void *arg)
@@ -260,10 +285,13 @@ on_control(void *arg)
 	static struct msg m;	/* too large for a stack; one at a time */
 	int r;
 
+	spare_close();
 	while ((r = msg_recv(INHERIT_CONTROL, &m)) > 0)
 		dispatch(w, &m);
-	if (r == -EAGAIN)
+	if (r == -EAGAIN) {
+		spare_open();
 		return;
+	}
 	if (!w->draining)
 		log_info("the master is gone: draining");
 	watch_stop(w->control);
@@ -346,6 +374,7 @@ worker_init(struct worker *w, const struct msg_hello *h)
 	w->tls = tls_contexts_new();
 	w->pool = pool_new(w);
 	w->access_log = access_log_new(w);
+	spare_open();
 	w->control = watch_start(w->ring, INHERIT_CONTROL, on_control, w);
 	return w->tls == NULL || w->pool == NULL || w->access_log == NULL ||
 	    w->control == NULL ? -ENOMEM : 0;

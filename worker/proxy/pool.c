@@ -20,6 +20,7 @@ struct pool_list {
 struct pool {
 	struct worker *w;
 	struct pool_list *lists[LISTS];
+	unsigned shed;		/* where pool_shed() looked last */
 };
 
 struct pool *
@@ -131,6 +132,26 @@ pool_take(struct pool_list *l, struct fiber *f)
 		upstream_free(u);
 	}
 	return NULL;
+}
+
+bool
+pool_shed(struct pool *p)
+{
+	for (unsigned i = 0; i < LISTS; i++) {
+		p->shed = (p->shed + 1) & (LISTS - 1);
+		for (struct pool_list *l = p->lists[p->shed]; l != NULL;
+		    l = l->chain) {
+			struct upstream *u = l->idle;
+
+			if (u == NULL)
+				continue;
+			while (u->next != NULL)
+				u = u->next;
+			pool_drop(u);
+			return true;
+		}
+	}
+	return false;
 }
 
 void

@@ -21,6 +21,11 @@ struct upstream *pool_take(struct pool_list *l, struct fiber *f);
 /* Parks u, or returns false when max_idle are parked already. */
 bool	pool_park(struct pool_list *l, struct upstream *u, unsigned max_idle,
 	    nsec_t idle_timeout);
+/*
+ * Descriptors are short: closes the idle connection of one list that waits the
+ * longest, another list each time. False when none is idle.
+ */
+bool	pool_shed(struct pool *p);
 /* Frees a connection that is not in a list. */
 void	upstream_free(struct upstream *u);
 

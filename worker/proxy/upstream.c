@@ -47,13 +47,34 @@ upstream_reason(int err)
 
 /* ---- Opening ------------------------------------------------------------ */
 
+#define SHED_TRIES	5
+#define SHED_PAUSE	(2 * NSEC_MSEC)	/* until a closed one is gone */
+
+/* A socket; where descriptors are short, idle connections make room. */
+static int
+new_socket(struct fiber *f, struct worker *w, int family)
+{
+	int fd, r;
+
+	for (unsigned i = 0;; i++) {
+		fd = socket(family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC,
+		    0);
+		if (fd >= 0 || (errno != EMFILE && errno != ENFILE))
+			return fd < 0 ? -errno : fd;
+		if (i == SHED_TRIES || !pool_shed(w->pool))
+			return -EMFILE;
+		if ((r = fiber_sleep_until(f, ring_now(w->ring) +
+		    SHED_PAUSE)) < 0)
+			return r;
+	}
+}
+
 static int
 dial(struct fiber *f, struct upstream *u, const struct addr *a, uint16_t port)
 {
 	struct sockaddr_storage ss;
 	socklen_t len = addr_to_sockaddr(a, port, &ss);
-	int fd = socket(ss.ss_family, SOCK_STREAM | SOCK_NONBLOCK |
-	    SOCK_CLOEXEC, 0), one = 1;
+	int fd = new_socket(f, u->w, ss.ss_family), one = 1;
 	struct sock *s;
 	int r;
 
