@@ -457,8 +457,10 @@ raise_files(struct master *m)
 	l.rlim_cur = l.rlim_max;
 	(void)setrlimit(RLIMIT_NOFILE, &l);
 	if (l.rlim_max < want) {
+		/* A connection may need two; half are kept at most. */
 		m->max_conns = l.rlim_max > 2048 ?
-		    (unsigned)(l.rlim_max - 1024) / 2 : 512;
+		    (unsigned)(l.rlim_max - 1024) / 2 :
+		    (unsigned)l.rlim_max / 4 + 1;
 		log_info("the limit of open files allows %u connections per "
 		    "worker", m->max_conns);
 	}
