@@ -39,6 +39,7 @@ libworker_a_SOURCES = \
 	worker/middleware/source_address.c worker/middleware/source_address.h \
 	worker/middleware/strip_prefix.c \
 	worker/middleware/strip_prefix_regex.c \
+	worker/proxy/delivery.c worker/proxy/delivery.h \
 	worker/proxy/demo.c worker/proxy/demo.h \
 	worker/proxy/pool.c worker/proxy/pool.h \
 	worker/proxy/proxy.c worker/proxy/proxy.h \

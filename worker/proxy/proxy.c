@@ -8,6 +8,7 @@
 #include "proxy.h"
 
 #include "conn.h"
+#include "delivery.h"
 #include "live.h"
 #include "tunnel.h"
 #include "upstream.h"
@@ -375,11 +376,14 @@ attempt_once(struct fiber *f, struct exchange *x, struct attempt *a)
 	a->u->broken |= r < 0;
 	r = read_answer(f, x, a->u, a->transport);
 	if (r < 0)
-		a->why = upstream_reason(r);
+		a->why = upstream_failure(a->u, r);
 	return r;
 }
 
-/* Once more, on a fresh connection, where nothing can happen twice (C16). */
+/*
+ * Once more, on a fresh connection, where nothing can happen twice: not when
+ * the server may have read the request (C16).
+ */
 static bool
 may_retry(const struct exchange *x, const struct attempt *a, int err)
 {
@@ -387,7 +391,8 @@ may_retry(const struct exchange *x, const struct attempt *a, int err)
 	    "PUT", "DELETE" };
 
 	if (a->u == NULL || !a->u->reused || x->req.framing != FRAMING_NONE ||
-	    (err != -EPIPE && err != -ECONNRESET))
+	    (err != -EPIPE && err != -ECONNRESET) ||
+	    (a->u->sent_all && delivery_complete(a->u->st.s->fd)))
 		return false;
 	for (size_t i = 0; i < ARRAY_SIZE(idempotent); i++)
 		if (str_eq(x->req.method, str_c(idempotent[i])))

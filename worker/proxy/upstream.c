@@ -3,6 +3,7 @@
 #include "upstream.h"
 
 #include "pool.h"
+#include "tls.h"
 #include "upstream_tls.h"
 #include "worker.h"
 
@@ -43,6 +44,14 @@ upstream_reason(int err)
 	default:
 		return REASON_UPSTREAM_CLOSED;
 	}
+}
+
+enum reason
+upstream_failure(const struct upstream *u, int err)
+{
+	/* In TLS 1.3 a refused certificate shows only when the answer is due. */
+	return u->st.tls != NULL && tls_failure(u->st.tls) == TLS_FAIL_ALERT ?
+	    REASON_UPSTREAM_TLS_ALERT : upstream_reason(err);
 }
 
 /* ---- Opening ------------------------------------------------------------ */

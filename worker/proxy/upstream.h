@@ -82,5 +82,7 @@ void	upstream_done(struct fiber *f, struct upstream *u);
 
 /* Reason and status of a failed open or read. */
 enum reason upstream_reason(int err);
+/* The same for a connection that was open. */
+enum reason upstream_failure(const struct upstream *u, int err);
 
 #endif

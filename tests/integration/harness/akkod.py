@@ -175,7 +175,8 @@ class Akkod:
         while True:
             lines = []
             if self.access_path.exists():
-                lines = self.access_path.read_text().splitlines()
+                text = self.access_path.read_text()
+                lines = text[:text.rfind("\n") + 1].splitlines()
             if n is None or len(lines) >= n:
                 return [json.loads(line) for line in lines]
             assert time.monotonic() < end, \
