@@ -6,6 +6,7 @@
 #include <errno.h>
 #include <grp.h>
 #include <pwd.h>
+#include <stdbool.h>
 #include <stddef.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
@@ -68,6 +69,7 @@ privdrop_processes(void)
 int
 privdrop(const struct jail *j, const char **ret_what)
 {
+	bool root;
 	int r;
 
 	/* RLIMIT_FSIZE stays: logs are files that children write (P-05). */
@@ -76,8 +78,14 @@ privdrop(const struct jail *j, const char **ret_what)
 	    (r = limit(RLIMIT_CORE, 0)) < 0)
 		return r;
 	/* P-02: the bounding set first, while CAP_SETPCAP is there. */
+	*ret_what = "reading capabilities";
+	if (capng_get_caps_process() != 0)
+		return -EPERM;
+	root = geteuid() == 0 && capng_have_capability(CAPNG_EFFECTIVE,
+	    CAP_SETUID);
 	capng_clear(CAPNG_SELECT_BOTH);
-	if (geteuid() == 0) {
+	/* Root by name only, as akkod.user may ask: there is nothing to drop. */
+	if (root) {
 		*ret_what = "emptying the bounding set";
 		if (capng_apply(CAPNG_SELECT_BOUNDS) != 0)
 			return -EPERM;

@@ -179,6 +179,17 @@ def test_user_by_name(akkod, upstream):
     assert a.get().status == 200
 
 
+def test_root_as_the_user_has_no_power(akkod, upstream):
+    """akkod.user may say root: root by name, without a capability."""
+    u = upstream()
+    a = akkod("akkod: {workers: 1, user: root}\n" + ONE_SERVICE,
+              values={"upstream": u.port})
+    pid = workers(a)[0]
+    assert proc.status(pid)["Uid"].split() == ["0"] * 4
+    assert set(capabilities(pid).values()) == {0}
+    assert a.get().status == 200
+
+
 # -- as an ordinary user -----------------------------------------------------------
 
 @pytest.fixture
