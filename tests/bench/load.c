@@ -75,6 +75,7 @@ static struct conn *conns, *idle_head, **idle_tail = &idle_head;
 static SSL_CTX *ctx;
 static SSL_SESSION *session;
 static unsigned long done, errors, resumed;
+static unsigned busy;			/* connections with a request */
 static uint32_t *samples;
 static unsigned nsamples;
 static int ep;
@@ -293,6 +294,7 @@ static void
 idle_put(struct conn *c)
 {
 	c->state = IDLE;
+	busy--;
 	c->next = NULL;
 	*idle_tail = c;
 	idle_tail = &c->next;
@@ -303,8 +305,11 @@ idle_get(void)
 {
 	struct conn *c = idle_head;
 
-	if (c != NULL && (idle_head = c->next) == NULL)
+	if (c == NULL)
+		return NULL;
+	if ((idle_head = c->next) == NULL)
 		idle_tail = &idle_head;
+	busy++;
 	return c;
 }
 
@@ -513,6 +518,9 @@ run_rate(void)
 		turn(false);
 	}
 	report((double)(t - from) / (double)SEC, cpu, cpu_of_all());
+	/* A server that goes away under a request is a failure to a proxy. */
+	for (end = t + SEC; busy > 0 && now() < end;)
+		turn(false);
 }
 
 static void
@@ -538,6 +546,7 @@ setup(void)
 {
 	signal(SIGPIPE, SIG_IGN);
 	ep = epoll_create1(0);
+	busy = opt.conns;
 	samples = malloc(SAMPLES * sizeof(*samples));
 	conns = calloc(opt.conns, sizeof(*conns));
 	if (samples == NULL || conns == NULL)
