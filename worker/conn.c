@@ -255,6 +255,7 @@ conn_accepted(void *arg, int fd)
 	struct sock *s = sock_new(w->ring, fd);
 
 	if (s == NULL) {
+		(void)pool_shed(w->pool);
 		free(c);
 		close(fd);
 		return;

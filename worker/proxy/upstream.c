@@ -56,26 +56,41 @@ upstream_failure(const struct upstream *u, int err)
 
 /* ---- Opening ------------------------------------------------------------ */
 
-#define SHED_TRIES	5
+#define SHED_TRIES	10
 #define SHED_PAUSE	(2 * NSEC_MSEC)	/* until a closed one is gone */
 
-/* A socket; where descriptors are short, idle connections make room. */
 static int
-new_socket(struct fiber *f, struct worker *w, int family)
+open_socket(struct ring *r, int family, struct sock **ret)
 {
-	int fd, r;
+	int fd = socket(family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+	int one = 1;
 
-	for (unsigned i = 0;; i++) {
-		fd = socket(family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC,
-		    0);
-		if (fd >= 0 || (errno != EMFILE && errno != ENFILE))
-			return fd < 0 ? -errno : fd;
-		if (i == SHED_TRIES || !pool_shed(w->pool))
-			return -EMFILE;
-		if ((r = fiber_sleep_until(f, ring_now(w->ring) +
-		    SHED_PAUSE)) < 0)
-			return r;
+	if (fd < 0)
+		return -errno;
+	(void)setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof(one));
+	if ((*ret = sock_new(r, fd)) != NULL)
+		return 0;
+	close(fd);
+	return -ENOMEM;
+}
+
+/* A socket; where there are too many, idle connections make room. */
+static int
+new_socket(struct fiber *f, struct worker *w, int family, struct sock **ret)
+{
+	int r = open_socket(w->ring, family, ret), slept;
+
+	for (unsigned i = 0; i < SHED_TRIES && (r == -EMFILE || r == -ENFILE ||
+	    r == -ENOMEM) && pool_shed(w->pool); i++) {
+		/* At once, before another fiber does; else when it is gone. */
+		if ((r = open_socket(w->ring, family, ret)) == 0)
+			break;
+		slept = fiber_sleep_until(f, ring_now(w->ring) + SHED_PAUSE);
+		if (slept < 0)
+			return slept;
+		r = open_socket(w->ring, family, ret);
 	}
+	return r;
 }
 
 static int
@@ -83,17 +98,11 @@ dial(struct fiber *f, struct upstream *u, const struct addr *a, uint16_t port)
 {
 	struct sockaddr_storage ss;
 	socklen_t len = addr_to_sockaddr(a, port, &ss);
-	int fd = new_socket(f, u->w, ss.ss_family), one = 1;
 	struct sock *s;
-	int r;
+	int r = new_socket(f, u->w, ss.ss_family, &s);
 
-	if (fd < 0)
-		return -errno;
-	(void)setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof(one));
-	if ((s = sock_new(u->w->ring, fd)) == NULL) {
-		close(fd);
-		return -ENOMEM;
-	}
+	if (r < 0)
+		return r;
 	stream_init(&u->st, s, NULL);
 	if ((r = sock_connect(f, s, (struct sockaddr *)&ss, len)) < 0) {
 		sock_close(s);
