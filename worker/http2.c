@@ -28,46 +28,14 @@ calm_down(struct http2 *h, const char *what)
 	    NGHTTP2_ENHANCE_YOUR_CALM);
 }
 
+/* Frames for these may still have been on their way. */
 static bool
-among(const int32_t *ids, size_t n, int32_t id)
+reset_by_us(const struct http2 *h, int32_t id)
 {
-	for (size_t i = 0; i < n; i++)
-		if (ids[i] == id)
+	for (unsigned i = 0; i < ARRAY_SIZE(h->reset_ids); i++)
+		if (h->reset_ids[i] == id)
 			return true;
 	return false;
-}
-
-/*
- * HEADERS or DATA on a stream that is over: nghttp2 would ignore them, but only
- * a broken or hostile peer sends them (RFC 9113 5.1).
- */
-static bool
-stream_over(const struct http2 *h, int32_t id)
-{
-	if (id <= 0)
-		return false;
-	if (among(h->left_ids, ARRAY_SIZE(h->left_ids), id))
-		return true;
-	/* Frames for those that we reset may have been on their way. */
-	return id <= h->newest &&
-	    nghttp2_session_find_stream(h->session, id) == NULL &&
-	    !among(h->reset_ids, ARRAY_SIZE(h->reset_ids), id);
-}
-
-/* In the order of the wire, ahead of the codec. */
-static void
-look_ahead(struct http2 *h, const uint8_t *p, size_t n)
-{
-	struct h2_frame frame;
-
-	while (h2_frames_next(&h->frames, &p, &n, &frame) > 0)
-		if (frame.type == NGHTTP2_RST_STREAM)
-			h->left_ids[h->leavings++ % ARRAY_SIZE(h->left_ids)] =
-			    frame.stream;
-		else if ((frame.type == NGHTTP2_HEADERS ||
-		    frame.type == NGHTTP2_DATA) && stream_over(h, frame.stream))
-			nghttp2_session_terminate_session(h->session,
-			    NGHTTP2_STREAM_CLOSED);
 }
 
 static int
@@ -376,12 +344,61 @@ http2_wake(struct http2 *h)
 		fiber_wake(h->f);
 }
 
+static int
+feed(struct http2 *h, const uint8_t *p, const uint8_t *end)
+{
+	ssize_t n = p < end ? nghttp2_session_mem_recv(h->session, p,
+	    (size_t)(end - p)) : 0;
+
+	if (n >= 0)
+		return 0;
+	log_limited(LOG_DEBUG, "entry point %s: HTTP/2: %s", h->c->l->name,
+	    nghttp2_strerror((int)n));
+	return n == NGHTTP2_ERR_NOMEM ? -ENOMEM : -EPROTO;
+}
+
+/*
+ * HEADERS or DATA on a stream that is over: nghttp2 would ignore them, but only
+ * a broken or hostile peer sends them (RFC 9113 5.1).
+ */
+static bool
+stream_over(const struct http2 *h, const struct h2_frame *frame)
+{
+	return (frame->type == NGHTTP2_HEADERS ||
+	    frame->type == NGHTTP2_DATA) && frame->stream > 0 &&
+	    frame->stream <= h->newest &&
+	    nghttp2_session_find_stream(h->session, frame->stream) == NULL &&
+	    !reset_by_us(h, frame->stream);
+}
+
+/* Frame by frame, as what one means depends on those before it. */
+static int
+feed_frames(struct http2 *h, const uint8_t *fed, size_t left)
+{
+	const uint8_t *p = fed, *end = fed + left;
+	struct h2_frame frame;
+	int r;
+
+	while (h2_frames_next(&h->frames, &p, &left, &frame) > 0) {
+		const uint8_t *head = p - sizeof(h->frames.head);
+
+		if ((r = feed(h, fed, head)) < 0)
+			return r;
+		if (head > fed)
+			fed = head;
+		if (stream_over(h, &frame))
+			nghttp2_session_terminate_session(h->session,
+			    NGHTTP2_STREAM_CLOSED);
+	}
+	return feed(h, fed, end);
+}
+
 /* All that was received goes to the codec. 0, or -errno when that is the end. */
 static int
 take_input(struct fiber *f, struct http2 *h)
 {
 	struct stream *st = &h->c->st;
-	ssize_t n;
+	size_t n;
 	int r;
 
 	while ((r = stream_peek(st)) == 1) {
@@ -390,16 +407,10 @@ take_input(struct fiber *f, struct http2 *h)
 		    (r = stream_fill(f, st, IOBUF_LARGE)) <= 0)
 			return r < 0 ? r : -ECONNRESET;
 		st->peeked = 0;
-		look_ahead(h, st->in->data + st->in->head,
-		    iobuf_len(st->in));
-		n = nghttp2_session_mem_recv(h->session, st->in->data +
-		    st->in->head, iobuf_len(st->in));
-		if (n < 0) {
-			log_limited(LOG_DEBUG, "entry point %s: HTTP/2: %s",
-			    h->c->l->name, nghttp2_strerror((int)n));
-			return n == NGHTTP2_ERR_NOMEM ? -ENOMEM : -EPROTO;
-		}
-		stream_consume(st, (size_t)n);
+		n = iobuf_len(st->in);
+		if ((r = feed_frames(h, st->in->data + st->in->head, n)) < 0)
+			return r;
+		stream_consume(st, n);
 	}
 	if (r < 0)
 		return r == -EPIPE ? -ECONNRESET : r;

@@ -36,8 +36,7 @@ struct http2 {
 	struct h2_frames frames;	/* received */
 	int32_t newest;			/* highest stream opened */
 	int32_t reset_ids[32];		/* streams that we reset last */
-	int32_t left_ids[8];		/* those that the client reset last */
-	unsigned resets, leavings;
+	unsigned resets;
 	nsec_t goaway_at;		/* draining: when the last word is said */
 	bool goaway_sent;
 	bool over;			/* no more frames either way */
