@@ -88,11 +88,27 @@ addr_is_v4(const struct addr *a)
 	return memcmp(a->ip, v4_prefix, 12) == 0;
 }
 
+/* Each request needs it, and inet_ntop(3) goes through sprintf(3). */
+static void
+v4_text(const uint8_t ip[4], char *p)
+{
+	for (unsigned i = 0; i < 4; i++) {
+		unsigned v = ip[i];
+
+		if (v >= 100)
+			*p++ = (char)('0' + v / 100);
+		if (v >= 10)
+			*p++ = (char)('0' + v / 10 % 10);
+		*p++ = (char)('0' + v % 10);
+		*p++ = i < 3 ? '.' : '\0';
+	}
+}
+
 const char *
 addr_text(const struct addr *a, char out[ADDR_TEXT])
 {
 	if (addr_is_v4(a))
-		inet_ntop(AF_INET, a->ip + 12, out, ADDR_TEXT);
+		v4_text(a->ip + 12, out);
 	else
 		inet_ntop(AF_INET6, a->ip, out, ADDR_TEXT);
 	return out;

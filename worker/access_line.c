@@ -55,6 +55,13 @@ host_part(struct str host, struct str *ret_port)
 	return str_head(host, (size_t)colon);
 }
 
+/* Told from the time it took: a clock is read for lines that are written. */
+static nsec_t
+start_wall(const struct exchange *x)
+{
+	return clock_wall() - (clock_mono() - x->facts.start);
+}
+
 static struct str
 client_host(const struct exchange *x, char text[ADDR_TEXT])
 {
@@ -161,7 +168,7 @@ access_line_common(const struct exchange *x, const struct taccess_log *a,
 	buf_puts(out, STR(" - "));
 	put_plain(out, x->facts.client_user);
 	buf_printf(out, " [%.*s] \"%.*s ", STR_ARG(when_text(
-	    x->facts.start_wall, when)), STR_ARG(method(x)));
+	    start_wall(x), when)), STR_ARG(method(x)));
 	put_path(x, a, out);
 	buf_printf(out, " HTTP/%u.%u\" %u ", x->req.major, x->req.minor,
 	    x->resp.status);
@@ -428,8 +435,8 @@ access_line_json(const struct exchange *x, const struct taccess_log *a,
 	put_request(&l);
 	put_outcome(&l);
 	put_route(&l);
-	put_time(&l, "StartUTC", x->facts.start_wall, true);
-	put_time(&l, "StartLocal", x->facts.start_wall, true);
+	put_time(&l, "StartUTC", start_wall(x), true);
+	put_time(&l, "StartLocal", start_wall(x), true);
 	put_headers(&l, "request_", &x->req.fields);
 	put_headers(&l, "origin_", &x->facts.origin_fields);
 	put_headers(&l, "downstream_", &x->resp.fields);

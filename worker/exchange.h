@@ -99,7 +99,7 @@ void	sink_push(struct exchange *x, struct sink *s);
 
 /* What the access log and metrics want to know. */
 struct exchange_facts {
-	nsec_t start_wall, start, origin_start, origin_end;
+	nsec_t start, origin_start, origin_end;
 	struct str client_user;		/* basicAuth, headerField */
 	struct str xff;			/* X-Forwarded-For before the proxy's own */
 	struct str host, path, method;	/* as routed; middlewares change req's */

@@ -15,7 +15,6 @@ serve_begin(struct exchange *x, struct conn *c)
 	struct worker *w = c->w;
 
 	x->facts.start = ring_now(w->ring);
-	x->facts.start_wall = clock_wall();
 	x->facts.number = live_add(w->live->request_number, 1) + 1;
 	x->scheme = conn_is_tls(c) ? STR("https") : STR("http");
 	live_bump(w->mine->requests, 1);

@@ -173,8 +173,8 @@ take_fields(struct exchange *x, struct upstream *u)
 		return -ENOBUFS;
 	/* Fields set before the answer (cookies of a balancer) stay. */
 	FIELDS_EACH(&u->fields, c)
-		if (fields_add(&x->resp.fields, field_name(c),
-		    field_value(c)) < 0)
+		if (fields_push(&x->resp.fields, (enum field_id)c->id,
+		    field_name(c), field_value(c)) < 0)
 			return -ENOBUFS;
 	return 0;
 }
