@@ -16,7 +16,10 @@ libbase_a_SOURCES = \
 BASE_TEST_CPPFLAGS = $(AM_CPPFLAGS) $(I_BASE) -I$(srcdir)/tests/unit
 BASE_TEST_LDADD = libbase.a $(PCRE2_LIBS) $(CHECK_LIBS)
 UNIT_TESTS += tests/unit/test_str tests/unit/test_buf tests/unit/test_addr \
-	tests/unit/test_regexp
+	tests/unit/test_regexp tests/unit/test_log
+tests_unit_test_log_CPPFLAGS = $(BASE_TEST_CPPFLAGS)
+tests_unit_test_log_SOURCES = tests/unit/test_log.c tests/unit/unit.h
+tests_unit_test_log_LDADD = $(BASE_TEST_LDADD)
 tests_unit_test_str_CPPFLAGS = $(BASE_TEST_CPPFLAGS)
 tests_unit_test_str_SOURCES = tests/unit/test_str.c tests/unit/unit.h
 tests_unit_test_str_LDADD = $(BASE_TEST_LDADD)

@@ -39,3 +39,18 @@ tests_unit_test_local_ca_SOURCES = tests/unit/test_local_ca.c \
 	tests/unit/unit.h
 tests_unit_test_local_ca_LDADD = libtls.a libbase.a $(OPENSSL_LIBS) \
 	$(CHECK_LIBS)
+
+UNIT_TESTS += tests/unit/test_clienthello
+tests_unit_test_clienthello_CPPFLAGS = $(AM_CPPFLAGS) $(I_TLS) \
+	-I$(srcdir)/tests/unit
+tests_unit_test_clienthello_SOURCES = tests/unit/test_clienthello.c \
+	tests/unit/unit.h
+tests_unit_test_clienthello_LDADD = libtls.a libbase.a $(OPENSSL_LIBS) \
+	$(CHECK_LIBS)
+
+FUZZ_TARGETS += tests/fuzz/fuzz_clienthello
+EXTRA_DIST += tests/fuzz/corpus/clienthello
+tests_fuzz_fuzz_clienthello_CPPFLAGS = $(AM_CPPFLAGS) $(I_TLS)
+tests_fuzz_fuzz_clienthello_SOURCES = tests/fuzz/fuzz_clienthello.c $(FUZZ_MAIN)
+tests_fuzz_fuzz_clienthello_LDADD = libtls.a libbase.a $(OPENSSL_LIBS)
+tests_fuzz_fuzz_clienthello_LDFLAGS = $(AM_LDFLAGS) $(FUZZ_LINK)
