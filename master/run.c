@@ -128,11 +128,14 @@ master_stop(struct master *m, bool now, uint64_t client)
 	    c->accept_grace_ns + STOP_EXTRA);
 	m->accept_timer = (struct timer_at){ .at = NSEC_NEVER,
 	    .fire = stop_accepting, .arg = m };
-	if (c->accept_grace_ns > 0)
-		loop_at(m->loop, &m->accept_timer,
-		    clock_mono() + c->accept_grace_ns);
-	else
+	if (c->accept_grace_ns <= 0) {
 		stop_accepting(&m->accept_timer);
+		return;
+	}
+	/* Ping turns at once, so that nobody sends new clients here (L-07). */
+	supervise_send_all(m, MSG_DRAIN, &(struct msg_drain){ .accepting = 1 },
+	    sizeof(struct msg_drain), NULL, 0);
+	loop_at(m->loop, &m->accept_timer, clock_mono() + c->accept_grace_ns);
 }
 
 static void

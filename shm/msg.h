@@ -51,7 +51,8 @@ struct msg_hello {
 struct msg_listener { uint32_t entry_point, address; char name[120]; };
 struct msg_table { uint64_t generation; };
 struct msg_log { uint32_t level, format; uint32_t has_access_log, reserved; };
-struct msg_drain { int64_t grace_ns; };	/* how long work may go on */
+/* How long work may go on; accepting: not yet, but ping says that it ends. */
+struct msg_drain { int64_t grace_ns; uint32_t accepting, reserved; };
 struct msg_ready { uint32_t backend, reserved; char why[120]; };
 struct msg_table_ack { uint64_t generation; int32_t error, reserved; char text[200]; };
 

@@ -184,6 +184,9 @@ on_log(struct worker *w, const struct msg_log *m, const int *fds)
 static void
 on_drain(struct worker *w, const struct msg_drain *m)
 {
+	w->ending = true;
+	if (m->accepting != 0)
+		return;
 	w->draining = true;
 	w->drain_until = ring_now(w->ring) + m->grace_ns;
 	/*

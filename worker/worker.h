@@ -54,6 +54,7 @@ struct worker {
 	struct listener *listeners;
 	unsigned nconns;
 	unsigned id;			/* 0, 1, ... */
+	bool ending;			/* ping says so; still accepting */
 	bool draining;
 	bool stop;			/* leave the loop */
 	nsec_t drain_until;

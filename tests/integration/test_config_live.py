@@ -515,6 +515,32 @@ ping: {entryPoint: web, terminatingStatusCode: 418}
         assert c.response("GET").status == 418
 
 
+def test_ping_turns_before_the_entry_points_close(akkod):
+    """L-07: load balancers look elsewhere while requests are still taken."""
+    a = akkod("""
+entryPoints:
+  web:
+    address: "127.0.0.1:@web@"
+    transport: {lifeCycle: {requestAcceptGraceTimeout: 2s, graceTimeOut: 5s}}
+log: {level: INFO}
+ping: {entryPoint: web}
+http: {routers: {own: {rule: "Path(`/own`)", service: noop@internal}}}
+""")
+    assert a.get("/ping").status == 200
+    with a.client() as kept:
+        assert kept.request("GET", "/own").status == 418
+        start = time.monotonic()
+        a.process.terminate()
+        until(lambda: a.get("/ping").status == 503, 1, "the other answer of ping")
+        while time.monotonic() < start + 1.5:
+            assert a.get("/own").status == 418
+            assert kept.request("GET", "/own")["Connection"] is None
+            time.sleep(0.1)
+        until(lambda: not accepts(a.ports["web"]), 3, "the end of accepting")
+        assert time.monotonic() > start + 1.9
+    assert a.process.wait(5) == 0
+
+
 def test_status_json_of_a_good_one(serve):
     a = serve(GOOD)
     s = json.loads(a.command("status", "--json").stdout)
