@@ -133,10 +133,13 @@ uri_remove_dots(struct str path, char *out)
 static struct str
 compose(struct arena *a, const struct uri *u)
 {
-	return arena_printf(a, "%.*s%s%s%.*s%.*s%s%.*s%s%.*s",
+	/* Without an authority "//" must not become one. */
+	bool slashes = !u->has_authority && str_has_prefix(u->path, STR("//"));
+
+	return arena_printf(a, "%.*s%s%s%.*s%s%.*s%s%.*s%s%.*s",
 	    STR_ARG(u->scheme), u->has_scheme ? ":" : "",
 	    u->has_authority ? "//" : "", STR_ARG(u->authority),
-	    STR_ARG(u->path), u->has_query ? "?" : "", STR_ARG(u->query),
+	    slashes ? "/." : "", STR_ARG(u->path), u->has_query ? "?" : "", STR_ARG(u->query),
 	    u->has_fragment ? "#" : "", STR_ARG(u->fragment));
 }
 

@@ -14,6 +14,7 @@
 #include <unistd.h>
 
 #define FILE_MAX	(64u << 20)
+#define READ_PART	65536
 #define ARENA_MAX	(1u << 30)
 #define DIRS_DEEP	16
 
@@ -26,24 +27,31 @@ static int
 read_file(const char *path, struct buf *out)
 {
 	int fd = open(path, O_RDONLY | O_CLOEXEC), err = 0;
+	struct stat st;
 	ssize_t n;
 
 	if (fd < 0)
 		return -errno;
-	out->max = FILE_MAX;
-	do {
-		char part[2048];
+	if (fstat(fd, &st) == 0 && st.st_size > FILE_MAX)
+		err = -EFBIG;
+	out->max = FILE_MAX + READ_PART;
+	while (err == 0) {
+		size_t had = out->n;
+		char *p = buf_space(out, READ_PART);
 
-		n = read(fd, part, sizeof(part));
-		if (n < 0 && errno == EINTR)
-			continue;
-		if (n < 0)
+		if (p == NULL) {
+			err = -EFBIG;
+			break;
+		}
+		n = read(fd, p, READ_PART);
+		out->n = had + (n > 0 ? (size_t)n : 0);
+		if (n == 0)
+			break;
+		if (n < 0 && errno != EINTR)
 			err = -errno;
-		else
-			buf_put(out, part, (size_t)n);
-	} while (n > 0 || (n < 0 && errno == EINTR));
+	}
 	close(fd);
-	return buf_failed(out) ? -EFBIG : err;
+	return err;
 }
 
 static int

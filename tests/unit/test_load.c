@@ -90,6 +90,11 @@ START_TEST(main_file)
 	ck_assert_int_eq(config_load(path("bad.yml"), &c, &d), -EINVAL);
 	ck_assert_ptr_nonnull(strstr(line(&d, 0), "bad.yml:2:1: error: not"));
 	diags_fini(&d);
+	/* Larger than any configuration: told, and not read to the end. */
+	ck_assert_int_eq(truncate(path("bad.yml"), INT64_C(1) << 30), 0);
+	ck_assert_int_eq(config_load(path("bad.yml"), &c, &d), -EINVAL);
+	ck_assert_ptr_nonnull(strstr(line(&d, 0), "File too large"));
+	diags_fini(&d);
 	put("empty.yml", "");
 	ck_assert_int_eq(config_load(path("empty.yml"), &c, &d), 0);
 	ck_assert_uint_eq(d.n, 0);

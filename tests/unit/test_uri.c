@@ -38,6 +38,9 @@ START_TEST(resolving)
 		{ "g#s/./x", "http://a/b/c/g#s/./x" },
 		{ "http:g", "http:g" },
 		{ "https://x:1/../y", "https://x:1/y" },
+		/* A path stays a path. */
+		{ "/.//x", "http://a//x" }, { "g:/.//x", "g:/.//x" },
+		{ "g:/a/..//x", "g:/.//x" },
 	};
 
 	arena_init(&a, 1 << 20);
