@@ -21,6 +21,26 @@ diags_fini(struct diags *d)
 	*d = (struct diags){ 0 };
 }
 
+/* A copy in which nothing can end a line or command a terminal. */
+static char *
+one_line(struct str s)
+{
+	struct buf out = BUF_INIT;
+	char *copy;
+
+	for (size_t i = 0; i < s.n; i++) {
+		unsigned char c = (unsigned char)s.p[i];
+
+		if (c < 0x20 || c == 0x7f)
+			buf_printf(&out, "\\x%02x", c);
+		else
+			buf_putc(&out, (char)c);
+	}
+	copy = xstrdup(buf_cstr(&out));
+	buf_fini(&out);
+	return copy;
+}
+
 static void __attribute__((format(printf, 5, 0)))
 diag_vadd(struct diags *d, enum diag_class class, struct place place,
     const char *object, const char *fmt, va_list ap)
@@ -35,8 +55,8 @@ diag_vadd(struct diags *d, enum diag_class class, struct place place,
 		place.file = xstrdup(place.file);
 	buf_vprintf(&text, fmt, ap);
 	d->v[d->n++] = (struct diag){ class, place,
-	    object != NULL ? xstrdup(object) : NULL,
-	    xstrdup(buf_cstr(&text)) };
+	    object != NULL ? one_line(str_c(object)) : NULL,
+	    one_line(buf_str(&text)) };
 	d->count[class]++;
 	buf_fini(&text);
 }

@@ -45,6 +45,22 @@ START_TEST(lines)
 }
 END_TEST
 
+/* What a file says cannot begin a line or command a terminal. */
+START_TEST(control_bytes)
+{
+	struct diags d = { 0 };
+	struct buf out = BUF_INIT;
+
+	diag_add(&d, DIAG_FILE, (struct place){ NULL, 0, 0 }, "router a\nb",
+	    "unknown key \"%s\"", "\x1b[31m\r\x7f \xc3\xa9");
+	diag_format(&d.v[0], &out);
+	ck_assert_str_eq(buf_cstr(&out), "error: router a\\x0ab: unknown key "
+	    "\"\\x1b[31m\\x0d\\x7f \xc3\xa9\"");
+	buf_fini(&out);
+	diags_fini(&d);
+}
+END_TEST
+
 START_TEST(many)
 {
 	struct diags d = { 0 };
@@ -85,4 +101,4 @@ START_TEST(nearest)
 }
 END_TEST
 
-UNIT_MAIN("diag", lines, many, nearest)
+UNIT_MAIN("diag", lines, control_bytes, many, nearest)
