@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: BSD-2-Clause
 """What an upstream may answer: security rows H1-R, truncation, reuse (N-07..N-09)."""
+import itertools
 import json
 import threading
 import time
@@ -7,7 +8,7 @@ import time
 import pytest
 
 from harness.rows import GOOD, head
-from harness.script import Script
+from harness.script import Script, mark_log
 from harness.upstream import server_context
 
 CONFIG = """
@@ -26,6 +27,8 @@ http:
   serversTransports:
     ours: {insecureSkipVerify: true}
 """
+
+MARKS = itertools.count()
 
 
 @pytest.fixture(scope="module")
@@ -47,13 +50,9 @@ def site(whole):
     # The pool begins empty: what the last test left is told to close.
     whole.on("/empty", b"HTTP/1.1 200 OK\r\nConnection: close\r\n"
                        b"Content-Length: 0\r\n\r\n")
-    count = len(whole.access())
-    assert whole.get("/empty").status == 200
-    whole.access(count + 1)
+    mark_log(whole, "/empty?%d" % (next(MARKS)))
     whole.upstream.requests.clear()
     whole.upstream.connections.clear()
-    whole.mark = 1 + next(n for n, line in reversed([*enumerate(whole.access())])
-                          if line["RequestPath"] == "/empty")
     return whole
 
 

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: BSD-2-Clause
 """Reaching servers: failures and their reasons, time limits, retries, weights, TLS."""
 import collections
+import itertools
 import json
 import os
 import signal
@@ -15,7 +16,7 @@ import pytest
 from harness.pki import Authority
 from harness.ports import free_port
 from harness.rows import head
-from harness.script import Script
+from harness.script import Script, mark_log
 from harness.upstream import server_context
 
 CONFIG = """
@@ -98,6 +99,9 @@ class BlackHole:
             s.close()
 
 
+MARKS = itertools.count()
+
+
 @pytest.fixture(scope="module")
 def whole(module_akkod, module_upstream):
     script = Script()
@@ -118,13 +122,10 @@ def site(whole):
     whole.on("/empty", b"HTTP/1.1 200 OK\r\nConnection: close\r\n"
                        b"Content-Length: 0\r\n\r\n")
     for host in ("a.test", "equal.test", "equal.test"):
-        count = len(whole.access())
-        whole.get("/empty", host=host)
-        whole.access(count + 1)
+        mark_log(whole, f"/empty?{next(MARKS)}", host)
     for u in (whole.upstream, whole.second):
         u.requests.clear()
         u.connections.clear()
-    whole.mark = len(whole.access())
     return whole
 
 

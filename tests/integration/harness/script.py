@@ -1,6 +1,21 @@
 # SPDX-License-Identifier: BSD-2-Clause
 """An upstream whose answers each test writes: one function per path."""
+import time
+
 from .upstream import echo
+
+
+def mark_log(akkod, path, host="a.test"):
+    """Sets akkod.mark to how many lines the access log has; waits for the last."""
+    akkod.get(path, host=host)
+    end = time.monotonic() + 5
+    while True:
+        lines = [line["RequestPath"] for line in akkod.access()]
+        if path in lines:
+            akkod.mark = len(lines)
+            return
+        assert time.monotonic() < end, f"{path} is not logged"
+        time.sleep(0.005)
 
 
 class Script:
