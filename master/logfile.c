@@ -54,6 +54,9 @@ open_path(const char *path)
 	old = umask(0002);
 	fd = open(path, O_WRONLY | O_APPEND | O_CREAT | O_NONBLOCK | O_NOCTTY |
 	    O_CLOEXEC, 0664);
+	/* A FIFO that nobody reads yet: what it cannot hold will be lost. */
+	if (fd < 0 && errno == ENXIO)
+		fd = open(path, O_RDWR | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
 	if (fd < 0)
 		fd = -errno;
 	(void)umask(old);

@@ -30,6 +30,15 @@ field_mode(const struct exchange *x, const struct taccess_log *a,
 	return (enum tlog_mode)a->fields_mode;
 }
 
+static bool
+is_secret(struct str name)
+{
+	return str_caseeq(name, STR("Authorization")) ||
+	    str_caseeq(name, STR("Proxy-Authorization")) ||
+	    str_caseeq(name, STR("Cookie")) ||
+	    str_caseeq(name, STR("Set-Cookie"));
+}
+
 static enum tlog_mode
 header_mode(const struct exchange *x, const struct taccess_log *a,
     struct str name)
@@ -40,7 +49,9 @@ header_mode(const struct exchange *x, const struct taccess_log *a,
 	for (uint32_t i = 0; i < a->headers.n; i++)
 		if (str_caseeq(table_str(x->t, v[i].name), name))
 			return (enum tlog_mode)v[i].mode;
-	return (enum tlog_mode)a->headers_mode;
+	/* Credentials are logged only when they are named (S-707). */
+	return a->headers_mode == TLOG_KEEP && is_secret(name) ? TLOG_REDACT :
+	    (enum tlog_mode)a->headers_mode;
 }
 
 static struct str

@@ -10,7 +10,9 @@
 #include "log.h"
 
 #include <errno.h>
+#include <limits.h>
 #include <stdlib.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #define FLUSH_BYTES	(32 * 1024)
@@ -19,6 +21,8 @@ struct access_log {
 	struct worker *w;
 	struct buf lines;
 	unsigned pending;	/* lines in it */
+	bool torn;		/* it begins with the rest of a line */
+	bool pipe;
 	int fd;
 };
 
@@ -55,10 +59,17 @@ access_log_free(struct access_log *l)
 void
 access_log_set_fd(struct access_log *l, int fd)
 {
+	struct stat st;
+
 	access_log_flush(l);
 	if (l->fd >= 0)
 		close(l->fd);
 	l->fd = fd;
+	/* The rest of a line is of no use in another file. */
+	l->torn = false;
+	l->pending = 0;
+	buf_reset(&l->lines);
+	l->pipe = fd >= 0 && fstat(fd, &st) == 0 && S_ISFIFO(st.st_mode);
 }
 
 unsigned long
@@ -76,9 +87,41 @@ drop(struct access_log *l, unsigned n)
 	    strerror(errno));
 }
 
+/* As many whole lines as one write may take: a pipe takes PIPE_BUF at once. */
+static size_t
+portion(const struct access_log *l, struct str rest)
+{
+	ptrdiff_t end;
+
+	if (!l->pipe || rest.n <= PIPE_BUF)
+		return rest.n;
+	if ((end = str_rchr(str_head(rest, PIPE_BUF), '\n')) < 0)
+		end = str_chr(rest, '\n');
+	return end < 0 ? rest.n : (size_t)end + 1;
+}
+
+/* Nothing more can be written: only the rest of a begun line is kept. */
+static void
+keep_rest(struct access_log *l, struct str rest)
+{
+	ptrdiff_t end = str_chr(rest, '\n');
+	bool begun = rest.p != l->lines.p ? rest.p[-1] != '\n' : l->torn;
+	size_t keep = begun ? (size_t)end + 1 : 0;
+	unsigned lost = 0;
+
+	for (size_t i = keep; i < rest.n; i++)
+		lost += rest.p[i] == '\n';
+	if (lost > 0)
+		drop(l, lost);
+	memmove(l->lines.p, rest.p, keep);
+	l->lines.n = keep;
+	l->torn = begun;
+	l->pending = begun;
+}
+
 /*
  * Whole lines in one write: the descriptor is opened for appending, so lines of
- * several workers do not mix. What is left of a short write is cut at a line.
+ * several workers do not mix.
  */
 void
 access_log_flush(struct access_log *l)
@@ -88,16 +131,17 @@ access_log_flush(struct access_log *l)
 	if (l->pending == 0)
 		return;
 	while (rest.n > 0) {
-		ssize_t n = write(l->fd, rest.p, rest.n);
+		ssize_t n = write(l->fd, rest.p, portion(l, rest));
 
 		if (n < 0 && errno == EINTR)
 			continue;
 		if (n <= 0) {
-			drop(l, l->pending);
-			break;
+			keep_rest(l, rest);
+			return;
 		}
 		rest = str_from(rest, (size_t)n);
 	}
+	l->torn = false;
 	l->pending = 0;
 	buf_reset(&l->lines);
 }
