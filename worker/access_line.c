@@ -125,7 +125,7 @@ put_header(const struct exchange *x, const struct taccess_log *a,
 	enum tlog_mode mode = header_mode(x, a, field_canonical(id));
 	struct str v = fields_get(&x->req.fields, id);
 
-	put_quoted(out, mode == TLOG_DROP ? STR_NONE :
+	put_quoted(out, mode == TLOG_DROP || v.n == 0 ? STR_NONE :
 	    mode == TLOG_REDACT ? STR("REDACTED") : v);
 }
 
