@@ -71,22 +71,31 @@ verdict(const json_t *answer)
 	return CLI_FAILED;
 }
 
+/* Not for what has ended and waits for its parent. */
+static bool
+has_program(int pid)
+{
+	char path[32], text[8];
+
+	(void)snprintf(path, sizeof(path), "/proc/%d/exe", pid);
+	return readlink(path, text, sizeof(text)) >= 0;
+}
+
 int
 cli_stop(const struct cli *c)
 {
+	char *dir = cli_runtime_dir(c);
+	int pid = runtime_pid(dir), r = CLI_FAILED;
 	json_t *answer = ask(c, json_pack("{s:s, s:b}", "command", "stop",
 	    "now", (int)c->now));
-	char *dir;
-	int r;
 
-	if (answer == NULL)
-		return CLI_FAILED;
-	r = verdict(answer);
+	if (answer != NULL)
+		r = verdict(answer);
 	json_decref(answer);
-	/* The answer comes a moment before the lock goes. */
-	dir = cli_runtime_dir(c);
-	for (int i = 0; r == CLI_OK && i < 500 && runtime_pid(dir) != 0; i++)
-		(void)usleep(10000);
+	/* The answer comes before the lock goes, and that before the process. */
+	for (int i = 0; r == CLI_OK && i < 2500 && (runtime_pid(dir) != 0 ||
+	    (pid > 0 && has_program(pid))); i++)
+		(void)usleep(2000);
 	free(dir);
 	return r;
 }

@@ -11,12 +11,14 @@
 #include "log.h"
 #include "source.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/inotify.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 /* A writer's truncate and write are two events a moment apart. */
@@ -146,6 +148,38 @@ open_inotify(struct watcher *w)
 	return r;
 }
 
+static bool
+newer(int dir, const char *name, nsec_t since)
+{
+	struct stat st;
+
+	return fstatat(dir, name, &st, 0) == 0 && (nsec_t)st.st_ctim.tv_sec *
+	    NSEC_SEC + st.st_ctim.tv_nsec > since;
+}
+
+/*
+ * Whether something may have changed between reading and watching. Clocks of
+ * files are coarse, so what is young is read once more.
+ */
+static bool
+changed_before(const struct watcher *w)
+{
+	nsec_t since = w->m->config_loaded - 2 * NSEC_SEC;
+	bool found = false;
+	struct dirent *e;
+	DIR *d = opendir(w->dir);
+
+	if (d == NULL)
+		return true;
+	if (w->name != NULL)
+		found = newer(dirfd(d), w->name, since);
+	while (w->name == NULL && !found && (e = readdir(d)) != NULL)
+		found = strcmp(e->d_name, "..") != 0 &&
+		    newer(dirfd(d), e->d_name, since);
+	(void)closedir(d);
+	return found;
+}
+
 void
 watch_sources(struct master *m)
 {
@@ -168,6 +202,8 @@ watch_sources(struct master *m)
 	if ((r = open_inotify(w)) < 0)
 		log_error("\"%s\" cannot be watched: %s; it is looked for "
 		    "every second", w->dir, strerror(-r));
+	else if (changed_before(w))
+		schedule(w);
 }
 
 void

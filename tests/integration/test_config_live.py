@@ -73,9 +73,8 @@ def test_broken_router_keeps_its_match(serve, keys):
         r = a.get(path, host=host)
         assert (r.status, r.text) == (503, "Service Unavailable\n")
     assert len(a.upstream.requests) == 1
-    line = a.access(3)[1]
-    assert line["Reason"] == "router-broken"
-    assert line["RouterName"] == "narrow@file" and line["OriginStatus"] == 0
+    line, = [x for x in a.access(3) if x.get("RouterName") == "narrow@file"]
+    assert line["Reason"] == "router-broken" and line["OriginStatus"] == 0
     broken = {b["name"]: b for b in a.status()["routers"]["broken"]}
     assert {"narrow@file", "alone@file"} <= broken.keys()
     assert broken["alone@file"]["error"] == BROKEN[keys]
@@ -98,7 +97,8 @@ http:
     assert a.get("/").status == 200
     for path in ("/none", "/later", "/bad"):
         assert a.get(path).status == 503, path
-    assert {x["Reason"] for x in a.access(4)[1:]} == {"router-broken"}
+    assert sorted(x.get("Reason", "") for x in a.access(4)) == \
+        ["", *["router-broken"] * 3]
 
 
 @pytest.mark.parametrize("keys", [
@@ -449,7 +449,7 @@ def test_provider_keeps_its_last_good_content(akkod):
 
     for bad, words in (("http: [", "not YAML"),
                        ("http: {routes: {}}\n", 'unknown key "routes" in http'),
-                       ("entryPoints: {}\n", "unknown key"),
+                       ("entryPoints: {}\n", "the file is empty"),
                        ("", "the file is empty"),
                        ("# nothing\n", "the file is empty")):
         put(bad)
@@ -460,6 +460,9 @@ def test_provider_keeps_its_last_good_content(akkod):
         said = a.reload(code=1)
         assert words in said
         assert "the provider's last good content stays" in said
+        put(route("/one"))
+        until(lambda: a.status()["config"]["error"] is None,
+              what="the end of the error")
     put(route("/two"))
     until(lambda: a.get("/two").status == 418, what="the new content")
     assert a.get("/one").status == 404
