@@ -228,7 +228,7 @@ class Akkod(Proxy):
         dynamic.mkdir()
         self.config = self.write("akkod.yaml", f"""
 entryPoints:
-  plain: {{address: "127.0.0.1:{self.plain}"}}
+  plain: {{address: "127.0.0.1:{self.plain}", asDefault: true}}
   tls:
     address: "127.0.0.1:{self.tls}"
     http: {{tls: {{}}}}
@@ -252,7 +252,10 @@ tls:
         keyFile: {self.folder}/key.pem
 http:
   routers:
-    bench: {{rule: Host(`bench.test`), service: origin}}
+    bench:
+      entryPoints: [plain, tls]
+      rule: Host(`bench.test`)
+      service: origin
     gzip: {{rule: Host(`gzip.test`), service: origin, middlewares: [gzip]}}
     auth: {{rule: Host(`auth.test`), service: origin, middlewares: [auth]}}
 {self.more_routes()}
