@@ -44,54 +44,15 @@ on_frame_sent(nghttp2_session *session, const nghttp2_frame *frame, void *arg)
 	struct http2 *h = arg;
 
 	(void)session;
-	if (frame->hd.type == NGHTTP2_RST_STREAM)
-		h->reset_ids[h->resets++ % ARRAY_SIZE(h->reset_ids)] =
-		    frame->hd.stream_id;
-	return 0;
-}
-
-/* Frames that cost us and gain an honest client little are counted. */
-static int
-on_begin_frame(nghttp2_session *session, const nghttp2_frame_hd *hd, void *arg)
-{
-	struct http2 *h = arg;
-	nsec_t now = ring_now(h->c->w->ring);
-	bool fine = true;
-
-	(void)session;
-	switch (hd->type) {
-	case NGHTTP2_RST_STREAM:
-		fine = http2_spend(&h->budget, HTTP2_RESET, 1, now);
-		break;
-	case NGHTTP2_SETTINGS:
-		fine = (hd->flags & NGHTTP2_FLAG_ACK) ||
-		    http2_spend(&h->budget, HTTP2_SETTINGS, 1, now);
-		break;
-	case NGHTTP2_PING:
-		fine = http2_spend(&h->budget, HTTP2_PING, 1, now);
-		break;
-	case NGHTTP2_PRIORITY:
-		fine = http2_spend(&h->budget, HTTP2_PRIORITY, 1, now);
-		break;
-	case NGHTTP2_WINDOW_UPDATE:
-		fine = http2_spend(&h->budget, HTTP2_WINDOW, 1, now);
-		break;
-	case NGHTTP2_DATA:
-		fine = hd->length > 0 || (hd->flags &
-		    NGHTTP2_FLAG_END_STREAM) ||
-		    http2_spend(&h->budget, HTTP2_EMPTY, 1, now);
-		break;
-	case NGHTTP2_HEADERS:
-	case NGHTTP2_CONTINUATION:
-	case NGHTTP2_GOAWAY:
-	case NGHTTP2_PUSH_PROMISE:
-		break;
-	default:
-		fine = http2_spend(&h->budget, HTTP2_UNKNOWN, 1, now);
-		break;
-	}
-	if (!fine)
-		calm_down(h, "frames of one kind");
+	if (frame->hd.type != NGHTTP2_RST_STREAM)
+		return 0;
+	h->reset_ids[h->resets++ % ARRAY_SIZE(h->reset_ids)] =
+	    frame->hd.stream_id;
+	/* Malformed, by the library's judgement or ours (A02). */
+	if (frame->rst_stream.error_code == NGHTTP2_PROTOCOL_ERROR &&
+	    !http2_spend(&h->budget, HTTP2_MALFORMED, 1,
+	    ring_now(h->c->w->ring)))
+		calm_down(h, "malformed requests");
 	return 0;
 }
 
@@ -221,8 +182,6 @@ callbacks(void)
 
 	if (cb != NULL || nghttp2_session_callbacks_new(&cb) != 0)
 		return cb;
-	nghttp2_session_callbacks_set_on_begin_frame_callback(cb,
-	    on_begin_frame);
 	nghttp2_session_callbacks_set_on_frame_send_callback(cb,
 	    on_frame_sent);
 	nghttp2_session_callbacks_set_on_begin_headers_callback(cb,
@@ -357,6 +316,32 @@ feed(struct http2 *h, const uint8_t *p, const uint8_t *end)
 	return n == NGHTTP2_ERR_NOMEM ? -ENOMEM : -EPROTO;
 }
 
+/* Frames that cost us and gain an honest client little are counted. */
+static bool
+affordable(struct http2 *h, const struct h2_frame *frame)
+{
+	static const enum http2_cost costs[] = {
+		[NGHTTP2_DATA] = HTTP2_EMPTY,
+		[NGHTTP2_HEADERS] = HTTP2_COSTS,
+		[NGHTTP2_PRIORITY] = HTTP2_PRIORITY,
+		[NGHTTP2_RST_STREAM] = HTTP2_RESET,
+		[NGHTTP2_SETTINGS] = HTTP2_SETTINGS,
+		[NGHTTP2_PUSH_PROMISE] = HTTP2_COSTS,
+		[NGHTTP2_PING] = HTTP2_PING,
+		[NGHTTP2_GOAWAY] = HTTP2_COSTS,
+		[NGHTTP2_WINDOW_UPDATE] = HTTP2_WINDOW,
+		[NGHTTP2_CONTINUATION] = HTTP2_COSTS,
+	};
+	enum http2_cost cost = frame->type < ARRAY_SIZE(costs) ?
+	    costs[frame->type] : HTTP2_UNKNOWN;
+
+	if (cost == HTTP2_COSTS || (cost == HTTP2_EMPTY &&
+	    (frame->length > 0 || (frame->flags & NGHTTP2_FLAG_END_STREAM))) ||
+	    (cost == HTTP2_SETTINGS && (frame->flags & NGHTTP2_FLAG_ACK)))
+		return true;
+	return http2_spend(&h->budget, cost, 1, ring_now(h->c->w->ring));
+}
+
 /*
  * HEADERS or DATA on a stream that is over: nghttp2 would ignore them, but only
  * a broken or hostile peer sends them (RFC 9113 5.1).
@@ -386,7 +371,9 @@ feed_frames(struct http2 *h, const uint8_t *fed, size_t left)
 			return r;
 		if (head > fed)
 			fed = head;
-		if (stream_over(h, &frame))
+		if (!affordable(h, &frame))
+			calm_down(h, "frames of one kind");
+		else if (stream_over(h, &frame))
 			nghttp2_session_terminate_session(h->session,
 			    NGHTTP2_STREAM_CLOSED);
 	}

@@ -533,14 +533,8 @@ start(struct http2_stream *s, const struct h1_error *err)
 static void
 refuse_malformed(struct http2_stream *s)
 {
-	struct http2 *h = s->h;
-
 	reset(s, NGHTTP2_PROTOCOL_ERROR);
 	release(s);
-	if (!http2_spend(&h->budget, HTTP2_MALFORMED, 1,
-	    ring_now(h->c->w->ring)))
-		nghttp2_session_terminate_session(h->session,
-		    NGHTTP2_ENHANCE_YOUR_CALM);
 }
 
 void

@@ -74,6 +74,7 @@ struct h1_request {
 	bool has_query;
 	bool has_host;
 	bool h2;		/* came over HTTP/2 (h2_request.h) */
+	bool open;		/* and its stream is not ended: a body follows */
 	bool keep_alive;
 	bool expect_continue;
 };

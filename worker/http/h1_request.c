@@ -345,7 +345,7 @@ settle_framing(struct h1_request *q, const struct h1_facts *h, struct h1_error *
 		return bad(err, REASON_BAD_FRAMING);
 	if (h->tes == 0) {
 		q->framing = h->lengths > 0 && q->length > 0 ? H1_LENGTH :
-		    H1_NONE;
+		    q->open && h->lengths == 0 ? H1_CHUNKED : H1_NONE;
 		return 0;
 	}
 	if (!str_caseeq(h->te, STR("chunked")))			/* F06 */

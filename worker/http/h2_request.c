@@ -76,7 +76,8 @@ h2_parse_request(struct h1_request *q, struct fields *fields,
 	int r;
 
 	*q = (struct h1_request){ .fields = fields, .max_forwards = -1,
-	    .minor = 1, .h2 = true, .method = head->method };
+	    .minor = 1, .h2 = true, .open = !head->ended,
+	    .method = head->method };
 	q->scheme = head->tls ? STR("https") : STR("http");
 	if ((r = h1_check_method(q, err)) < 0) {
 		if (err->status == 400)				/* H05 */
@@ -90,13 +91,5 @@ h2_parse_request(struct h1_request *q, struct fields *fields,
 		return r;
 	if (h.lengths > 0 && head->ended && q->length > 0)	/* H11 */
 		return malformed(err, REASON_BAD_FRAMING);
-	if ((r = h1_settle(q, &h, err)) < 0)
-		return r;
-	if (!head->ended && h.lengths == 0)			/* H17 */
-		q->framing = H1_CHUNKED;
-	else if (head->ended)
-		q->framing = H1_NONE;
-	if (q->framing == H1_NONE)
-		q->expect_continue = false;
-	return 0;
+	return h1_settle(q, &h, err);
 }
