@@ -331,6 +331,26 @@ struct file_provider {
 	struct place place;
 };
 
+/* One Kubernetes provider's options; each of the two uses what it knows. */
+struct kube_provider {
+	char *endpoint, *token, *ca_file;
+	struct strlist namespaces;	/* none: all */
+	char *label_selector, *ingress_class;
+	nsec_t throttle;
+	bool allow_empty_services, allow_external_names, native_lb;
+	bool no_cluster_scope;		/* neither Nodes nor IngressClasses */
+	struct strlist cross_provider;
+	bool cross_provider_set;	/* unset: every namespace may */
+	/* kubernetesIngress alone */
+	bool no_class_lookup, strict_prefix, report_node_ips;
+	struct {
+		char *ip, *hostname, *published_service;
+	} status;
+	/* kubernetesCRD alone */
+	bool allow_cross_namespace;
+	struct place place;
+};
+
 struct ping_config {
 	char *entry_point;
 	bool manual_routing;
@@ -353,6 +373,7 @@ struct config {
 	struct log_config log;
 	struct access_log_config *access_log;
 	struct file_provider *file;
+	struct kube_provider *kube_ingress, *kube_crd;
 	nsec_t throttle;
 	struct ping_config *ping;
 	char *default_rule_syntax, *api_base_path;

@@ -654,11 +654,57 @@ static const struct sfield file_fields[] = {
 static const struct schema file = { "file", N(file_fields),
     sizeof(struct file_provider), .place = OFF(file_provider, place) };
 
+static const struct sfield kube_status_fields[] = {
+	F("ip", S_STR, kube_provider, status.ip),
+	F("hostname", S_STR, kube_provider, status.hostname),
+	F("publishedService", S_STR, kube_provider, status.published_service),
+};
+SCHEMA(kube_status, kube_provider, "ingressEndpoint", .may_stand_alone = true);
+
+#define KUBE_FIELDS							\
+	F("endpoint", S_STR, kube_provider, endpoint),			\
+	F("token", S_STR, kube_provider, token),			\
+	F("certAuthFilePath", S_STR, kube_provider, ca_file),		\
+	F("namespaces", S_STRLIST, kube_provider, namespaces),		\
+	F("labelSelector", S_STR, kube_provider, label_selector),	\
+	F("ingressClass", S_STR, kube_provider, ingress_class),		\
+	F("throttleDuration", S_DURATION, kube_provider, throttle),	\
+	F("allowEmptyServices", S_BOOL, kube_provider,			\
+	    allow_empty_services),					\
+	F("allowExternalNameServices", S_BOOL, kube_provider,		\
+	    allow_external_names),					\
+	F("nativeLBByDefault", S_BOOL, kube_provider, native_lb),	\
+	F("disableClusterScopeResources", S_BOOL, kube_provider,	\
+	    no_cluster_scope),						\
+	FA("crossProviderNamespaces", S_STRLIST, kube_provider,		\
+	    cross_provider, cross_provider_set)
+
+static const struct sfield kube_ingress_fields[] = {
+	KUBE_FIELDS,
+	{ "ingressEndpoint", S_STRUCT, 0, S_NO_ARG, &kube_status },
+	F("disableIngressClassLookup", S_BOOL, kube_provider, no_class_lookup),
+	F("strictPrefixMatching", S_BOOL, kube_provider, strict_prefix),
+	F("reportNodeInternalIPs", S_BOOL, kube_provider, report_node_ips),
+};
+const struct schema schema_kube_ingress = { "kubernetesIngress",
+    N(kube_ingress_fields), sizeof(struct kube_provider),
+    .place = OFF(kube_provider, place), .may_stand_alone = true };
+
+static const struct sfield kube_crd_fields[] = {
+	KUBE_FIELDS,
+	F("allowCrossNamespace", S_BOOL, kube_provider, allow_cross_namespace),
+};
+const struct schema schema_kube_crd = { "kubernetesCRD",
+    N(kube_crd_fields), sizeof(struct kube_provider),
+    .place = OFF(kube_provider, place), .may_stand_alone = true };
+
 static const struct sfield providers_fields[] = {
 	SUB("file", S_OBJECT, config, file, file),
+	SUB("kubernetesIngress", S_OBJECT, config, kube_ingress,
+	    schema_kube_ingress),
+	SUB("kubernetesCRD", S_OBJECT, config, kube_crd, schema_kube_crd),
 	F("providersThrottleDuration", S_DURATION, config, throttle),
 	F("precedence", S_STRLIST, config, precedence),
-	STATIC_LATER("kubernetesIngress"), STATIC_LATER("kubernetesCRD"),
 	STATIC_LATER("kubernetesGateway"), STATIC_LATER("docker"),
 	STATIC_LATER("swarm"), STATIC_LATER("consul"),
 	STATIC_LATER("consulCatalog"), STATIC_LATER("nomad"),

@@ -53,5 +53,7 @@ struct schema {
 
 extern const struct schema schema_root;		/* struct config */
 extern const struct schema schema_dynamic_file;	/* struct dynamic: a provider's file */
+extern const struct schema schema_kube_ingress;	/* struct kube_provider */
+extern const struct schema schema_kube_crd;	/* the same */
 
 #endif

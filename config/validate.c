@@ -184,6 +184,29 @@ check_limit(const struct config *c, const char *key, int64_t value,
 		    (long long)most);
 }
 
+static void
+check_kube(const struct kube_provider *k, const char *key, struct diags *d)
+{
+	if (k == NULL)
+		return;
+	if (k->endpoint != NULL && k->endpoint[0] != '\0' &&
+	    !str_has_prefix(str_c(k->endpoint), STR("https://")) &&
+	    !str_has_prefix(str_c(k->endpoint), STR("http://")))
+		diag_add(d, DIAG_FILE, k->place, NULL, "providers.%s.endpoint: "
+		    "\"%s\" begins with neither https:// nor http://", key,
+		    k->endpoint);
+	if (k->throttle < 0)
+		diag_add(d, DIAG_FILE, k->place, NULL, "providers.%s."
+		    "throttleDuration cannot be negative", key);
+	/* As Traefik refuses to start the provider. */
+	if (k->report_node_ips && (k->no_cluster_scope ||
+	    k->status.ip != NULL || k->status.hostname != NULL ||
+	    k->status.published_service != NULL))
+		diag_add(d, DIAG_FILE, k->place, NULL, "providers.%s."
+		    "reportNodeInternalIPs goes neither with ingressEndpoint "
+		    "nor with disableClusterScopeResources", key);
+}
+
 void
 check_static(struct config *c, struct diags *d)
 {
@@ -220,6 +243,8 @@ check_static(struct config *c, struct diags *d)
 	    c->file->directory == NULL)
 		diag_add(d, DIAG_FILE, c->file->place, NULL,
 		    "providers.file needs a filename or a directory");
+	check_kube(c->kube_ingress, "kubernetesIngress", d);
+	check_kube(c->kube_crd, "kubernetesCRD", d);
 	check_logs(c, d);
 }
 

@@ -4,4 +4,5 @@ libcontroller_a_CPPFLAGS = $(AM_CPPFLAGS) $(I_CONTROLLER)
 libcontroller_a_CFLAGS = $(AM_CFLAGS) $(CARES_CFLAGS)
 libcontroller_a_SOURCES = \
 	controller/controller.c controller/controller.h \
-	controller/dns.c controller/dns.h
+	controller/dns.c controller/dns.h \
+	controller/kube.h
