@@ -58,24 +58,31 @@ detached(const struct cli *c, int ready_fd)
 static int
 wait_ready(int fd, pid_t pid)
 {
-	char text[1024];
-	size_t n = 0;
-	ssize_t got;
+	struct buf all = { .max = 1u << 20 };
+	struct str text = STR_NONE;
+	bool ok = false;
+	char piece[1024];
+	ssize_t got = 1;
 	int status;
 
-	while (n < sizeof(text) - 1 && (got = read(fd, text + n,
-	    sizeof(text) - 1 - n)) != 0) {
+	while (!ok && got != 0) {
+		got = read(fd, piece, sizeof(piece));
 		if (got < 0 && errno == EINTR)
 			continue;
 		if (got < 0)
 			break;
-		n += (size_t)got;
-		if (n >= 3 && memcmp(text, "ok\n", 3) == 0)
-			return CLI_OK;
+		buf_put(&all, piece, (size_t)got);
+		text = buf_str(&all);
+		ok = str_eq(text, STR("ok\n")) ||
+		    str_has_suffix(text, STR("\nok\n"));
 	}
-	text[n] = '\0';
-	if (n != 0)
-		fprintf(stderr, "akkod: %s\n", text);
+	if (ok)
+		text.n -= 3;
+	if (text.n != 0)
+		fprintf(stderr, ok ? "%.*s" : "akkod: %.*s\n", STR_ARG(text));
+	buf_fini(&all);
+	if (ok)
+		return CLI_OK;
 	while (waitpid(pid, &status, 0) < 0 && errno == EINTR)
 		continue;
 	fprintf(stderr, "akkod: it was not started\n");

@@ -66,6 +66,18 @@ master_fail(struct master *m, const char *fmt, ...)
 	supervise_kill(m, SIGKILL);
 }
 
+/* What was found wrong, then that it runs all the same. */
+static void
+say_started(struct master *m)
+{
+	char *found = source_diag_text(&m->first_diags, DIAG_WARNING);
+	char *text = xasprintf("%s%sok\n", found, found[0] != '\0' ? "\n" : "");
+
+	say_ready(m, text);
+	free(text);
+	free(found);
+}
+
 void
 master_started(struct master *m)
 {
@@ -74,7 +86,7 @@ master_started(struct master *m)
 	m->phase = PHASE_RUNNING;
 	log_info("akkod %s runs with %u worker%s", PACKAGE_VERSION,
 	    m->nworkers, m->nworkers == 1 ? "" : "s");
-	say_ready(m, "ok\n");
+	say_started(m);
 }
 
 /* ---- Stop ------------------------------------------------------------------------------- */

@@ -231,7 +231,10 @@ http:
     good: {rule: "Path(`/good`)", service: noop@internal}
     bad: {rule: "Path(`/bad`", service: noop@internal}
 """)
-    assert done.returncode == 0, done.stderr
+    assert done.returncode == 0 and done.stdout.startswith("akkod runs (pid ")
+    # What `akkod check` says.
+    assert done.stderr == (f"{stopped.config}:10:5: error: router bad: expected "
+                           "')' at byte 12 of the rule\n")
     assert stopped.get("/good").status == 418
     assert stopped.get("/bad").status == 404
 
