@@ -384,4 +384,12 @@ struct config {
 	struct dynamic dynamic;		/* the dynamic part of the same document */
 };
 
+/*
+ * How long requests may go on after the stop, and how long new connections are
+ * taken before that, where the configuration does not say: in a pod as much as
+ * Kubernetes grants (30 s together), with time for others to learn of the end.
+ */
+nsec_t	default_grace(void);
+nsec_t	default_accept_grace(void);
+
 #endif

@@ -4,6 +4,8 @@
 
 #include "model.h"
 
+#include <stdlib.h>
+
 #define OFF(type, m)	offsetof(struct type, m)
 #define F(key, t, type, m)	{ key, t, OFF(type, m), S_NO_ARG, NULL }
 #define FA(key, t, type, m, seen) \
@@ -549,6 +551,24 @@ static const struct sfield http2_fields[] = {
 };
 SCHEMA(http2, entry_point, "http2", .may_stand_alone = true);
 
+static bool
+in_pod(void)
+{
+	return getenv("KUBERNETES_SERVICE_HOST") != NULL;
+}
+
+nsec_t
+default_grace(void)
+{
+	return (in_pod() ? 25 : 10) * NSEC_SEC;
+}
+
+nsec_t
+default_accept_grace(void)
+{
+	return in_pod() ? 4500 * NSEC_MSEC : 0;
+}
+
 static void
 ep_defaults(void *obj)
 {
@@ -556,7 +576,8 @@ ep_defaults(void *obj)
 
 	e->timeouts.read = -1;		/* unset: see akkod.yaml(5) */
 	e->timeouts.idle = 180 * NSEC_SEC;
-	e->grace = 10 * NSEC_SEC;
+	e->grace = default_grace();
+	e->accept_grace = default_accept_grace();
 	e->http2_max_streams = 250;
 }
 

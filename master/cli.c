@@ -15,7 +15,7 @@
 
 enum {
 	OPT_CONFIG = 1, OPT_RUNTIME = 2, OPT_STATE = 4, OPT_JSON = 8,
-	OPT_NOW = 16, OPT_PEM = 32,
+	OPT_NOW = 16, OPT_PEM = 32, OPT_UNDO = 64,
 	OPT_COMMON = OPT_CONFIG | OPT_RUNTIME | OPT_STATE,
 };
 
@@ -41,6 +41,8 @@ static const struct option_row {
 	    offsetof(struct cli, now), false },
 	{ OPT_PEM, "--pem", NULL, NULL, "print the certificate only",
 	    offsetof(struct cli, pem), false },
+	{ OPT_UNDO, "--undo", NULL, NULL, "be ready again",
+	    offsetof(struct cli, undo), false },
 };
 
 static int	help(const struct cli *c);
@@ -59,6 +61,8 @@ static const struct command {
 	    "start in the background; returns when every worker serves" },
 	{ "stop", cli_stop, OPT_COMMON | OPT_NOW, false,
 	    "let requests in flight end, then stop; returns when it has" },
+	{ "drain", cli_drain, OPT_COMMON | OPT_UNDO, false,
+	    "answer pings with 503, so that no more is sent here; serve on" },
 	{ "reload", cli_reload, OPT_COMMON, false,
 	    "read the configuration again; returns when every worker serves "
 	    "it" },

@@ -23,6 +23,7 @@ struct cli {
 	bool json;
 	bool now;
 	bool pem;
+	bool undo;
 	const char *topic;	/* help COMMAND */
 };
 
@@ -47,6 +48,7 @@ int	cli_check(const struct cli *c);
 int	cli_ca(const struct cli *c);
 int	cli_stop(const struct cli *c);
 int	cli_reload(const struct cli *c);
+int	cli_drain(const struct cli *c);
 int	cli_status(const struct cli *c);
 /* The directory in which to look for a running akkod; the caller frees it. */
 char   *cli_runtime_dir(const struct cli *c);

@@ -101,6 +101,20 @@ cli_stop(const struct cli *c)
 }
 
 int
+cli_drain(const struct cli *c)
+{
+	json_t *answer = ask(c, json_pack("{s:s, s:b}", "command", "drain",
+	    "undo", (int)c->undo));
+	int r;
+
+	if (answer == NULL)
+		return CLI_FAILED;
+	r = verdict(answer);
+	json_decref(answer);
+	return r;
+}
+
+int
 cli_reload(const struct cli *c)
 {
 	json_t *answer = ask(c, json_pack("{s:s}", "command", "reload"));
@@ -155,9 +169,11 @@ print_status(const json_t *o)
 	json_t *e;
 	size_t i;
 
-	printf("akkod %s, pid %lld, %s for %lld s, generation %lld\n",
+	printf("akkod %s, pid %lld, %s for %lld s, generation %lld%s\n",
 	    text_of(o, "version"), number_of(o, "pid"), text_of(o, "state"),
-	    number_of(o, "uptime"), number_of(o, "generation"));
+	    number_of(o, "uptime"), number_of(o, "generation"),
+	    json_is_true(json_object_get(o, "ready")) ? "" :
+	    ", not ready: ping says no");
 	printf("configuration: %s\n", text_of(config, "source"));
 	if (json_is_string(json_object_get(config, "error")))
 		printf("  the newest was not taken: %s\n",

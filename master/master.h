@@ -14,6 +14,7 @@
  *   tickets_rotate.c  session ticket keys
  *   names_dns.c  the DNS child and what it found
  *   status.c     akkod status
+ *   notify.c     what the service manager is told
  */
 #ifndef MASTER_H
 #define MASTER_H
@@ -150,6 +151,8 @@ struct master {
 	struct watch signals;
 	struct timer_at tick;		/* every second: heartbeat, log sizes */
 	struct timer_at stop_timer, accept_timer;
+	struct timer_at watchdog;
+	bool unready;			/* drained: ping says no */
 	uint64_t stop_clients[WAITERS_MAX];	/* who asked for the stop */
 	unsigned nstop_clients;
 	uint64_t status_clients[WAITERS_MAX];
@@ -179,6 +182,8 @@ void	supervise_send(struct worker_slot *s, enum msg_type type,
 	    const void *payload, size_t bytes, const int *fds, unsigned nfds);
 void	supervise_send_all(struct master *m, enum msg_type type,
 	    const void *payload, size_t bytes, const int *fds, unsigned nfds);
+/* Whether ping says no; also to workers that start later. */
+void	supervise_unready(struct master *m, bool unready);
 void	supervise_send_listener(struct master *m, const struct listener *l);
 void	supervise_listener_gone(struct master *m, const struct listener *l);
 void	supervise_tick(struct master *m);

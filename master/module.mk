@@ -20,6 +20,7 @@ libmaster_a_SOURCES = \
 	master/master.h \
 	master/name_map.c master/name_map.h \
 	master/names_dns.c \
+	master/notify.c master/notify.h \
 	master/publish.c \
 	master/reload.c \
 	master/run.c \

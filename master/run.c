@@ -17,6 +17,7 @@
 #include "alloc.h"
 #include "local_ca.h"
 #include "log.h"
+#include "notify.h"
 #include "settings.h"
 #include "source.h"
 
@@ -31,6 +32,7 @@
 #include <sys/signalfd.h>
 #include <unistd.h>
 
+#define IDLE_TIME	NSEC_SEC	/* of idle clients after the stop */
 #define STOP_EXTRA	(2 * NSEC_SEC)	/* beyond the workers' own limit */
 
 /* ---- Start and failure ---------------------------------------------------------------- */
@@ -86,6 +88,8 @@ master_started(struct master *m)
 	m->phase = PHASE_RUNNING;
 	log_info("akkod %s runs with %u worker%s", PACKAGE_VERSION,
 	    m->nworkers, m->nworkers == 1 ? "" : "s");
+	notify_send("READY=1\nMAINPID=%d\nSTATUS=serving generation %llu\n",
+	    (int)getpid(), (unsigned long long)m->now.number);
 	say_started(m);
 }
 
@@ -109,7 +113,8 @@ static void
 stop_accepting(struct timer_at *t)
 {
 	struct master *m = t->arg;
-	struct msg_drain msg = { .grace_ns = m->now.info.grace_ns };
+	struct msg_drain msg = { .stage = DRAIN_END,
+	    .grace_ns = m->now.info.grace_ns, .idle_ns = IDLE_TIME };
 
 	supervise_send_all(m, MSG_DRAIN, &msg, sizeof(msg), NULL, 0);
 	listen_close_all(&m->listeners);
@@ -133,6 +138,7 @@ master_stop(struct master *m, bool now, uint64_t client)
 	if (m->phase == PHASE_STARTING)
 		say_ready(m, "stopped before it had started");
 	m->phase = PHASE_STOPPING;
+	notify_send("STOPPING=1\n");
 	watch_fini(m);
 	m->stop_timer = (struct timer_at){ .at = NSEC_NEVER,
 	    .fire = stop_late, .arg = m };
@@ -145,8 +151,7 @@ master_stop(struct master *m, bool now, uint64_t client)
 		return;
 	}
 	/* Ping turns at once, so that nobody sends new clients here (L-07). */
-	supervise_send_all(m, MSG_DRAIN, &(struct msg_drain){ .accepting = 1 },
-	    sizeof(struct msg_drain), NULL, 0);
+	supervise_unready(m, true);
 	loop_at(m->loop, &m->accept_timer, clock_mono() + c->accept_grace_ns);
 }
 
@@ -161,6 +166,34 @@ answer_stop(struct master *m)
 
 /* ---- Commands and signals ------------------------------------------------------------------ */
 
+/* As SIGHUP does it, and the command. */
+static int
+reload(struct master *m, json_t **ret_notes)
+{
+	int r;
+
+	notify_send("RELOADING=1\nMONOTONIC_USEC=%lld\n",
+	    (long long)(clock_mono() / 1000));
+	r = reload_all(m, ret_notes);
+	notify_send("READY=1\nSTATUS=serving generation %llu%s\n",
+	    (unsigned long long)m->now.number, r < 0 ?
+	    "; the newest configuration was not taken" : "");
+	return r;
+}
+
+static void
+command_drain(struct master *m, uint64_t client, bool undo)
+{
+	if (m->phase != PHASE_RUNNING) {
+		control_fail(m->control, client, "akkod is not running yet or "
+		    "any more");
+		return;
+	}
+	log_info(undo ? "ready again" : "draining: ping says no from now on");
+	supervise_unready(m, !undo);
+	control_end(m->control, client, json_pack("{s:b}", "ok", 1));
+}
+
 static void
 command_reload(struct master *m, uint64_t client)
 {
@@ -171,7 +204,7 @@ command_reload(struct master *m, uint64_t client)
 		    "any more");
 		return;
 	}
-	if (reload_all(m, &notes) < 0) {
+	if (reload(m, &notes) < 0) {
 		control_fail(m->control, client, m->config_error != NULL ?
 		    m->config_error : "the configuration was not taken");
 		return;
@@ -192,6 +225,9 @@ on_command(void *arg, uint64_t client, const char *command,
 		status_ask(m, client);
 	else if (strcmp(command, "reload") == 0)
 		command_reload(m, client);
+	else if (strcmp(command, "drain") == 0)
+		command_drain(m, client,
+		    json_is_true(json_object_get(request, "undo")));
 	else if (strcmp(command, "stop") == 0)
 		master_stop(m, json_is_true(json_object_get(request, "now")),
 		    client);
@@ -214,7 +250,7 @@ on_signal(struct watch *w, uint32_t events)
 			break;
 		case SIGHUP:
 			if (m->phase == PHASE_RUNNING &&
-			    reload_all(m, &notes) == 0)
+			    reload(m, &notes) == 0)
 				json_decref(notes);
 			break;
 		case SIGUSR1:
@@ -260,6 +296,15 @@ on_tick(struct timer_at *t)
 		watch_tick(m);
 	}
 	logs_tick(m);
+}
+
+static void
+on_watchdog(struct timer_at *t)
+{
+	struct master *m = t->arg;
+
+	notify_send("WATCHDOG=1\n");
+	loop_at(m->loop, t, clock_add(clock_mono(), notify_watchdog()));
 }
 
 /* ---- Putting together ------------------------------------------------------------------------ */
@@ -413,6 +458,10 @@ master_run(const struct run_options *opt)
 		m.tick = (struct timer_at){ .at = NSEC_NEVER, .fire = on_tick,
 		    .arg = &m };
 		loop_at(m.loop, &m.tick, clock_mono() + NSEC_SEC);
+		m.watchdog = (struct timer_at){ .at = NSEC_NEVER,
+		    .fire = on_watchdog, .arg = &m };
+		loop_at(m.loop, &m.watchdog, clock_add(clock_mono(),
+		    notify_watchdog()));
 		supervise_start(&m);
 		watch_sources(&m);
 		publish_wait(&m, 0, NULL);

@@ -123,6 +123,8 @@ status_json(const struct master *m)
 	    PACKAGE_VERSION, "pid", (int)getpid(), "state", phases[m->phase],
 	    "uptime", (json_int_t)((clock_wall() - m->started) / NSEC_SEC),
 	    "generation", (json_int_t)m->now.number);
+	json_object_set_new(o, "ready", json_boolean(m->phase ==
+	    PHASE_RUNNING && !m->unready));
 	json_object_set_new(o, "config", config_json(m));
 	json_object_set_new(o, "workers", workers);
 	json_object_set_new(o, "listeners", listeners_json(m));

@@ -217,6 +217,23 @@ adopt_again(struct worker_slot *dead)
 		}
 }
 
+static void
+send_unready(struct worker_slot *s)
+{
+	struct msg_drain msg = { .stage = s->m->unready ? DRAIN_UNREADY :
+	    DRAIN_NOT };
+
+	supervise_send(s, MSG_DRAIN, &msg, sizeof(msg), NULL, 0);
+}
+
+void
+supervise_unready(struct master *m, bool unready)
+{
+	m->unready = unready;
+	for (unsigned i = 0; i < m->nworkers; i++)
+		send_unready(&m->slots[i]);
+}
+
 /* Everything a new worker needs, in the order it needs it. */
 static void
 send_everything(struct worker_slot *s)
@@ -239,6 +256,8 @@ send_everything(struct worker_slot *s)
 	for (const struct listener *l = m->listeners.first; l != NULL;
 	    l = l->next)
 		send_listener(s, l, s->id);
+	if (m->unready)
+		send_unready(s);
 	publish_to(s);
 }
 

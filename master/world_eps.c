@@ -29,7 +29,8 @@ plain(char *name, char *address)
 		.o.name = name,
 		.address = address,
 		.timeouts = { .read = -1, .idle = 180 * NSEC_SEC },
-		.grace = 10 * NSEC_SEC,
+		.grace = default_grace(),
+		.accept_grace = default_accept_grace(),
 	};
 }
 

@@ -51,8 +51,13 @@ struct msg_hello {
 struct msg_listener { uint32_t entry_point, address; char name[120]; };
 struct msg_table { uint64_t generation; };
 struct msg_log { uint32_t level, format; uint32_t has_access_log, reserved; };
-/* How long work may go on; accepting: not yet, but ping says that it ends. */
-struct msg_drain { int64_t grace_ns; uint32_t accepting, reserved; };
+/* UNREADY: serve as before, but ping says no. END: accept no more, and end. */
+enum drain_stage { DRAIN_NOT, DRAIN_UNREADY, DRAIN_END };
+struct msg_drain {
+	int64_t grace_ns;		/* how long work may go on */
+	int64_t idle_ns;		/* and how long a client may stay idle */
+	uint32_t stage, reserved;
+};
 struct msg_ready { uint32_t backend, reserved; char why[120]; };
 struct msg_table_ack { uint64_t generation; int32_t error, reserved; char text[200]; };
 

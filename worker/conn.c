@@ -170,7 +170,10 @@ idle_timeout(const struct conn *c)
 	if (g == NULL || c->l->ep == TNONE)
 		return NSEC_SEC;
 	t = table_entry_point(&g->table, c->l->ep)->idle_timeout_ns;
-	return t > 0 ? t : NSEC_NEVER;
+	if (t <= 0)
+		t = NSEC_NEVER;
+	/* Its last answer had begun before the drain, and promised more. */
+	return c->w->draining && c->w->drain_idle < t ? c->w->drain_idle : t;
 }
 
 static void
@@ -299,13 +302,13 @@ tunnel_end_of_drain(const struct worker *w)
 void
 conn_drain(struct worker *w)
 {
-	/* A request may be on its way: idle ones get a second more. */
+	/* A request may be on its way: idle ones are not closed at once. */
 	for (struct conn *c = w->conns; c != NULL; c = c->next)
 		if (c->h2 != NULL)
 			drain_http2(c);
 		else if (c->state == CONN_PARKED && c->had_request)
 			timer_set(w->ring, &c->timer, ring_now(w->ring) +
-			    NSEC_SEC);
+			    w->drain_idle);
 		else if (c->state == CONN_TUNNEL)
 			tunnel_drain(c->tunnel, tunnel_end_of_drain(w));
 }

@@ -58,7 +58,7 @@ void	conn_accepted(void *arg, int fd_or_err);
 void	conn_free(struct conn *c);
 /* Closes all quiet connections: the drain's end. */
 void	conn_close_parked(struct worker *w);
-/* Tells idle connections that the worker drains (they close soon). */
+/* The worker drains: connections that are idle stay for drain_idle. */
 void	conn_drain(struct worker *w);
 
 /* The lesser of a limit and the readTimeout that the entry point sets. */

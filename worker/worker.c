@@ -184,11 +184,12 @@ on_log(struct worker *w, const struct msg_log *m, const int *fds)
 static void
 on_drain(struct worker *w, const struct msg_drain *m)
 {
-	w->ending = true;
-	if (m->accepting != 0)
+	w->unready = m->stage != DRAIN_NOT;
+	if (m->stage != DRAIN_END)
 		return;
 	w->draining = true;
 	w->drain_until = ring_now(w->ring) + m->grace_ns;
+	w->drain_idle = m->idle_ns;
 	/*
 	 * Closed, not only unwatched: once the master's own copy goes, the port
 	 * is free, and nobody queues where nobody accepts.
@@ -299,7 +300,8 @@ on_control(void *arg)
 		log_info("the master is gone: draining");
 	watch_stop(w->control);
 	w->control = NULL;
-	on_drain(w, &(struct msg_drain){ .grace_ns = 10 * NSEC_SEC });
+	on_drain(w, &(struct msg_drain){ .stage = DRAIN_END,
+	    .grace_ns = 10 * NSEC_SEC, .idle_ns = NSEC_SEC });
 }
 
 /* ---- Start ------------------------------------------------------------------ */

@@ -54,10 +54,11 @@ struct worker {
 	struct listener *listeners;
 	unsigned nconns;
 	unsigned id;			/* 0, 1, ... */
-	bool ending;			/* ping says so; still accepting */
+	bool unready;			/* ping says no; set before draining */
 	bool draining;
 	bool stop;			/* leave the loop */
 	nsec_t drain_until;
+	nsec_t drain_idle;		/* how long clients may stay idle then */
 	char hostname[65];		/* X-Forwarded-Server */
 	char date[32];			/* IMF-fixdate of date_sec */
 	int64_t date_sec;

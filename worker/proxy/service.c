@@ -59,7 +59,7 @@ balance(struct fiber *f, struct exchange *x, const struct tservice *sv)
 static int
 ping(struct fiber *f, struct exchange *x, const struct tservice *sv)
 {
-	if (x->w->ending)
+	if (x->w->unready)
 		return respond_text(f, x, sv->ping_status,
 		    REASON_INTERNAL_SERVICE, status_text(sv->ping_status));
 	if (sv->not_ready)
