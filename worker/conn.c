@@ -17,6 +17,9 @@
 #include <stdlib.h>
 #include <unistd.h>
 
+/* Between the last byte read of a client that goes on sending, and the end. */
+#define LINGER_LAST	(500 * NSEC_MSEC)
+
 static void conn_park(struct conn *c);
 
 void
@@ -58,6 +61,9 @@ conn_linger(struct fiber *f, struct conn *c)
 		iobuf_put(w->ring, b);
 		left -= (size_t)n < left ? (size_t)n : left;
 	}
+	/* One who goes on sending gets the time to read what we said. */
+	if (left == 0)
+		(void)fiber_sleep_until(f, ring_now(w->ring) + LINGER_LAST);
 }
 
 /*
