@@ -5,6 +5,7 @@ libconfig_a_CFLAGS = $(AM_CFLAGS) $(YAML_CFLAGS)
 libconfig_a_SOURCES = \
 	config/validate.c config/validate.h \
 	config/diag.c config/diag.h \
+	config/document.c config/document.h \
 	config/load.c config/load.h \
 	config/mapping.c config/mapping.h \
 	config/model.h \

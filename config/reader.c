@@ -3,6 +3,7 @@
 #include "reader.h"
 
 #include "alloc.h"
+#include "document.h"
 #include "mapping.h"
 
 #include <errno.h>
@@ -607,21 +608,42 @@ yaml_problem(struct reader *r, struct str text, const yaml_parser_t *p)
 	    p->context != NULL ? p->context : "");
 }
 
+/* The next document into r->doc. 1, 0 at the end, -EINVAL when told of. */
+static int
+next_document(struct reader *r, struct str text, yaml_parser_t *parser)
+{
+	struct document_problem why;
+	struct place at;
+
+	switch (document_read(parser, &r->doc, &why)) {
+	case DOCUMENT_OK:
+		return 1;
+	case DOCUMENT_END:
+		return 0;
+	case DOCUMENT_NOT_YAML:
+		yaml_problem(r, text, parser);
+		return -EINVAL;
+	case DOCUMENT_BAD:
+		break;
+	}
+	at = (struct place){ r->file, (unsigned)why.at.line + 1,
+	    (unsigned)why.at.column + 1 };
+	diag_add(r->d, DIAG_FILE, at, NULL, "not YAML: %s", why.what);
+	return -EINVAL;
+}
+
 /* Traefik reads the first document only; what follows would be lost. */
 static void
 read_rest(struct reader *r, struct str text, yaml_parser_t *parser)
 {
 	yaml_node_t *root;
 
-	yaml_document_delete(&r->doc);
-	if (!yaml_parser_load(parser, &r->doc)) {
-		yaml_problem(r, text, parser);
-		memset(&r->doc, 0, sizeof(r->doc));
+	if (next_document(r, text, parser) <= 0)
 		return;
-	}
 	root = yaml_document_get_root_node(&r->doc);
 	if (root != NULL && !is_null(root))
 		problem(r, root, DIAG_FILE, "a second document in one file");
+	yaml_document_delete(&r->doc);
 }
 
 int
@@ -641,22 +663,19 @@ reader_read(const struct schema *s, struct arena *a, const char *file,
 		return -ENOMEM;
 	yaml_parser_set_input_string(&parser, (const unsigned char *)
 	    (text.n != 0 ? text.p : ""), text.n);
-	if (!yaml_parser_load(&parser, &r.doc)) {
-		yaml_problem(&r, text, &parser);
-		yaml_parser_delete(&parser);
-		return -EINVAL;
-	}
-	root = yaml_document_get_root_node(&r.doc);
-	if (root != NULL && !is_null(root))
-		read_struct(&r, s, root, obj);
-	if (r.budget == 0)
-		diag_add(d, DIAG_FILE, (struct place){ file, 0, 0 }, NULL,
-		    r.problems > PROBLEMS_MAX ?
-		    "too many problems: the others are not told" :
-		    "the document is too large, or aliases make it so");
-	if (root != NULL)
+	if (next_document(&r, text, &parser) > 0) {
+		root = yaml_document_get_root_node(&r.doc);
+		if (root != NULL && !is_null(root))
+			read_struct(&r, s, root, obj);
+		yaml_document_delete(&r.doc);
+		if (r.budget == 0)
+			diag_add(d, DIAG_FILE, (struct place){ file, 0, 0 },
+			    NULL, r.problems > PROBLEMS_MAX ?
+			    "too many problems: the others are not told" :
+			    "the document is too large, or aliases make it "
+			    "so");
 		read_rest(&r, text, &parser);
-	yaml_document_delete(&r.doc);
+	}
 	yaml_parser_delete(&parser);
 	return d->count[DIAG_FILE] > before ? -EINVAL : 0;
 }

@@ -346,6 +346,62 @@ START_TEST(problems_explode)
 }
 END_TEST
 
+/* Brackets of some kilobytes would keep libyaml's loader busy for minutes. */
+START_TEST(nesting)
+{
+	nsec_t start = clock_mono();
+
+	for (int how = 0; how < 3; how++) {
+		static const char *const open[] = { "[", "{a: ", "- " };
+		const char *got;
+
+		for (unsigned n = 90; n < 300000; n = n == 90 ? 200 :
+		    n * 1000) {
+			buf_reset(&text);
+			times(1, "x-a:\n  ");
+			times(n, open[how]);
+			times(1, "b");
+			if (n == 90)
+				times(n, how == 0 ? "]" : how == 1 ? "}" : "");
+			times(1, "\n");
+			got = config_said(buf_str(&text));
+			ck_assert_msg(n == 90 ? got[0] == '\0' : strstr(got,
+			    "not YAML: nested too deeply") != NULL, "%u: %.300s",
+			    n, got);
+		}
+	}
+	ck_assert_int_lt(clock_mono() - start, 5 * NSEC_SEC);
+	buf_fini(&text);
+}
+END_TEST
+
+/* Many anchors, also anew and to themselves. */
+START_TEST(anchors)
+{
+	struct config *c;
+
+	times(1, "x-a:\n");
+	for (unsigned i = 0; i < 20000; i++)
+		buf_printf(&text, "  - &a%u v%u\n", i, i);
+	times(1, "x-b: [&a7 again, &self [*self]]\nentryPoints: {web: {address: "
+	    "':1', middlewares: ~, http: {middlewares: [*a0, *a7, *a19999]}}}"
+	    "\n");
+	/* No such key here: only to see the place behind so many nodes. */
+	ck_assert_ptr_nonnull(strstr(config_said(buf_str(&text)),
+	    "f.yml:20003:36: error: entry point web: unknown key "
+	    "\"middlewares\""));
+	text.n = (size_t)(strstr(buf_cstr(&text), "middlewares: ~, ") -
+	    buf_cstr(&text));
+	times(1, "http: {middlewares: [*a0, *a7, *a19999]}}}\n");
+	c = config_good(buf_cstr(&text));
+	ck_assert_str_eq(c->entry_points.v[0].middlewares.v[0], "v0");
+	ck_assert_str_eq(c->entry_points.v[0].middlewares.v[1], "again");
+	ck_assert_str_eq(c->entry_points.v[0].middlewares.v[2], "v19999");
+	config_free(c);
+	buf_fini(&text);
+}
+END_TEST
+
 /* A large file is no mistake, and is read in no time. */
 START_TEST(large)
 {
@@ -425,4 +481,4 @@ START_TEST(durations)
 END_TEST
 
 UNIT_MAIN("reader", one_mistake, without_fault, all_mistakes, values, merges,
-    aliases_explode, problems_explode, large, full_arena, durations)
+    aliases_explode, problems_explode, nesting, anchors, large, full_arena, durations)
