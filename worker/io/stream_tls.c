@@ -6,9 +6,10 @@
  *   iovec --engine--> st->out --> socket       arrival, sealed where they leave
  *
  * The engine takes all input before it asks for more, so st->raw is empty
- * whenever something is received. What the engine wants to say by itself (an
- * answer to a key update, an alert) waits in st->out for the next send when
- * there is no fiber to send it, or the socket is busy.
+ * whenever something is received. What the engine wants to say by itself (a
+ * ticket, an answer to a key update, an alert) waits in st->out for the next
+ * send when one is likely, when there is no fiber to send it, or when the socket
+ * is busy.
  */
 #include "stream_impl.h"
 
@@ -177,7 +178,9 @@ stream_tls_fill(struct fiber *f, struct stream *st, size_t max)
 	int n, err;
 
 	for (;;) {
-		n = open_some(st, max);
+		/* Bytes are likely to be answered. */
+		if ((n = open_some(st, max)) > 0)
+			return n;
 		if ((err = out_offer(f, st)) < 0 && n == -EAGAIN)
 			return err;
 		if (n != -EAGAIN)
@@ -330,6 +333,9 @@ stream_tls_handshake(struct fiber *f, struct stream *st)
 		int r = tls_handshake(st->tls, &io), n;
 
 		io_end(st, &io);
+		/* The ticket goes with the answer to a request that is here. */
+		if (r == 0 && iobuf_len(st->raw) > 0)
+			return 0;
 		n = out_flush(f, st);
 		if (r != -EAGAIN)
 			return r < 0 ? r : n;
