@@ -20,7 +20,11 @@ TABLE_MAKE = tests/unit/table_make.c tests/unit/table_make.h
 SHM_TEST_CPPFLAGS = $(AM_CPPFLAGS) $(I_SHM) -I$(srcdir)/tests/unit
 SHM_TEST_LDADD = libshm.a libbase.a $(CHECK_LIBS)
 UNIT_TESTS += tests/unit/test_table tests/unit/test_live \
-	tests/unit/test_live_threads tests/unit/test_msg
+	tests/unit/test_live_threads tests/unit/test_msg \
+	tests/unit/test_child
+tests_unit_test_child_CPPFLAGS = $(SHM_TEST_CPPFLAGS)
+tests_unit_test_child_SOURCES = tests/unit/test_child.c tests/unit/unit.h
+tests_unit_test_child_LDADD = $(SHM_TEST_LDADD) $(CAPNG_LIBS)
 tests_unit_test_msg_CPPFLAGS = $(SHM_TEST_CPPFLAGS)
 tests_unit_test_msg_SOURCES = tests/unit/test_msg.c tests/unit/unit.h
 tests_unit_test_msg_LDADD = $(SHM_TEST_LDADD)
