@@ -127,7 +127,8 @@ class Connection:
             if not self.more():
                 return None
         head = self.until(b"\r\n\r\n")
-        check_head(head, self.server.owned)
+        if self.server.checked:
+            check_head(head, self.server.owned)
         r = Request(head)
         r.connection = self
         self.requests += 1
@@ -138,7 +139,8 @@ class Connection:
         if r["Transfer-Encoding"]:
             while True:
                 line = self.until(b"\r\n")
-                if not re.fullmatch(rb"[0-9a-f]+\r\n", line):
+                if self.server.checked and \
+                        not re.fullmatch(rb"[0-9a-f]+\r\n", line):
                     raise Broken(f"N-03 chunk line {line!r}")
                 size = int(line, 16)
                 r.body += self.exactly(size)
@@ -188,12 +190,15 @@ class Upstream:
     """A listening server; `serve(connection, request)` answers a request.
 
     A behaviour that returns False ends the connection. `owned` is False for
-    what akkod asks on its own account, such as a forward-auth server.
+    what akkod asks on its own account, such as a forward-auth server; nothing
+    is checked of requests that another proxy wrote (`checked` False).
     """
 
-    def __init__(self, serve=echo, tls=None, owned=True, backlog=128):
+    def __init__(self, serve=echo, tls=None, owned=True, backlog=128,
+                 checked=True):
         self.serve = serve
         self.owned = owned
+        self.checked = checked
         self.requests = []
         self.broken = []
         self.connections = []
