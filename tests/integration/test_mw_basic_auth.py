@@ -1,12 +1,16 @@
 # SPDX-License-Identifier: BSD-2-Clause
 """basicAuth (proxy.md 4.10); the hashes are of "secret"."""
 import base64
-import crypt
 import hashlib
+import warnings
 
 import pytest
 
 from harness.site import site
+
+with warnings.catch_warnings():
+    warnings.simplefilter("ignore", DeprecationWarning)
+    import crypt
 
 BCRYPT = crypt.crypt("secret", crypt.mksalt(crypt.METHOD_BLOWFISH, rounds=16))
 SHA = "{SHA}" + base64.b64encode(hashlib.sha1(b"secret").digest()).decode()

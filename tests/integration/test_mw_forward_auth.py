@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: BSD-2-Clause
 """forwardAuth against a scripted auth server (proxy.md 4.12, security.md 3.5)."""
 import socket
+import ssl
 import threading
 import time
 
@@ -8,7 +9,7 @@ import pytest
 
 from harness.client import Client
 from harness.site import balancer, site
-from harness.upstream import Upstream, echo
+from harness.upstream import Upstream, echo, server_context
 
 AUTH = "http://127.0.0.1:@auth@/check?a=b"
 
@@ -471,6 +472,48 @@ def test_error_page_never_allows(a, case, status):
 def test_error_page_not_for_others(a):
     assert ask(a, "paged", "302").status == 302
     assert ask(a, "paged").status == 200
+
+
+# -- TLS to the auth server ------------------------------------------------------------
+
+def test_tls(akkod, upstream, authority, tmp_path):
+    """Verified against its CA and name; a client certificate when given."""
+    context = server_context(*authority.leaf("127.0.0.1"))
+    asks = server_context(*authority.leaf("127.0.0.1"))
+    asks.verify_mode = ssl.CERT_REQUIRED
+    asks.load_verify_locations(authority.file)
+    wrong = server_context(*authority.leaf("other.test"))
+    cert, key = authority.leaf("akkod.test", client=True)
+    ca = str(authority.file)
+    u = upstream()
+    servers = {n: upstream(auth, tls=c, owned=False) for n, c in (
+        ("good", context), ("asks", asks), ("wrong", wrong))}
+
+    def mw(server, **tls):
+        return {"forwardAuth": {"address": servers[server].url,
+                                "authResponseHeaders": ["X-Auth-User"],
+                                **({"tls": tls} if tls else {})}}
+    mws = {"ca": mw("good", ca=ca), "noca": mw("good"),
+           "pem": mw("good", ca=authority.file.read_text()),
+           "wrong": mw("wrong", ca=ca),
+           "skip": mw("wrong", insecureSkipVerify=True),
+           "client": mw("asks", ca=ca, cert=str(cert), key=str(key)),
+           "noclient": mw("asks", ca=ca),
+           "halfclient": mw("asks", ca=ca, cert=str(cert))}
+    a = akkod(site(middlewares=mws, routers={m: [m] for m in mws}),
+              values={"upstream": u.port})
+    for host, status in (("ca", 200), ("pem", 200), ("skip", 200),
+                         ("client", 200), ("noca", 500), ("wrong", 500),
+                         ("noclient", 500), ("halfclient", 503)):
+        n = len(u.requests)
+        r = ask(a, host)
+        assert r.status == status, host
+        assert len(u.requests) - n == (status == 200), host
+        if status == 500:
+            assert a.logged(RequestAddr=f"{host}.test")["Reason"] in (
+                "auth-tls", "auth-refused"), host
+        if status == 200:
+            assert u.last.all("X-Auth-User") == ["alice"]
 
 
 # -- bodies ------------------------------------------------------------------------------
