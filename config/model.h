@@ -73,6 +73,7 @@ struct server {
 	char *url;
 	int64_t weight;			/* default 1 */
 	bool preserve_path;
+	bool fenced;			/* ends: nothing new is sent there */
 	struct place place;
 };
 

@@ -1,17 +1,19 @@
 # SPDX-License-Identifier: BSD-2-Clause
 noinst_LIBRARIES += libconfig.a
 libconfig_a_CPPFLAGS = $(AM_CPPFLAGS) $(I_CONFIG) -I$(builddir)/config
-libconfig_a_CFLAGS = $(AM_CFLAGS) $(YAML_CFLAGS)
+libconfig_a_CFLAGS = $(AM_CFLAGS) $(YAML_CFLAGS) $(JANSSON_CFLAGS)
 libconfig_a_SOURCES = \
 	config/validate.c config/validate.h \
 	config/diag.c config/diag.h \
 	config/document.c config/document.h \
+	config/json.c config/json.h \
 	config/load.c config/load.h \
 	config/mapping.c config/mapping.h \
 	config/model.h \
 	config/reader.c config/reader.h \
 	config/rule.c config/rule.h \
-	config/schema.c config/schema.h
+	config/schema.c config/schema.h \
+	config/wire.c config/wire.h
 
 EXTRA_DIST += config/embedded.yaml
 BUILT_SOURCES += config/embedded.inc
@@ -23,9 +25,10 @@ config/embedded.inc: config/embedded.yaml
 
 CONFIG_TEST_CPPFLAGS = $(AM_CPPFLAGS) $(I_CONFIG) -I$(srcdir)/tests/unit
 CONFIG_TEST_LDADD = libconfig.a libauth.a libtls.a libbase.a $(YAML_LIBS) \
-	$(PCRE2_LIBS) $(OPENSSL_LIBS) $(CRYPT_LIBS)
+	$(JANSSON_LIBS) $(PCRE2_LIBS) $(OPENSSL_LIBS) $(CRYPT_LIBS)
 UNIT_TESTS += tests/unit/test_rule tests/unit/test_diag \
-	tests/unit/test_reader tests/unit/test_validate tests/unit/test_load
+	tests/unit/test_reader tests/unit/test_validate tests/unit/test_load \
+	tests/unit/test_json tests/unit/test_wire
 tests_unit_test_validate_CPPFLAGS = $(CONFIG_TEST_CPPFLAGS)
 tests_unit_test_validate_SOURCES = tests/unit/test_validate.c \
 	tests/unit/config_said.h tests/unit/unit.h
@@ -44,8 +47,20 @@ tests_unit_test_diag_CPPFLAGS = $(CONFIG_TEST_CPPFLAGS)
 tests_unit_test_diag_SOURCES = tests/unit/test_diag.c tests/unit/unit.h
 tests_unit_test_diag_LDADD = $(CONFIG_TEST_LDADD) $(CHECK_LIBS)
 
-FUZZ_TARGETS += tests/fuzz/fuzz_rule tests/fuzz/fuzz_yaml
-EXTRA_DIST += tests/fuzz/corpus/rule tests/fuzz/corpus/yaml
+tests_unit_test_json_CPPFLAGS = $(CONFIG_TEST_CPPFLAGS)
+tests_unit_test_json_SOURCES = tests/unit/test_json.c tests/unit/unit.h
+tests_unit_test_json_LDADD = $(CONFIG_TEST_LDADD) $(CHECK_LIBS)
+tests_unit_test_wire_CPPFLAGS = $(CONFIG_TEST_CPPFLAGS)
+tests_unit_test_wire_SOURCES = tests/unit/test_wire.c tests/unit/unit.h
+tests_unit_test_wire_LDADD = $(CONFIG_TEST_LDADD) $(CHECK_LIBS)
+
+FUZZ_TARGETS += tests/fuzz/fuzz_rule tests/fuzz/fuzz_yaml tests/fuzz/fuzz_wire
+EXTRA_DIST += tests/fuzz/corpus/rule tests/fuzz/corpus/yaml \
+	tests/fuzz/corpus/wire
+tests_fuzz_fuzz_wire_CPPFLAGS = $(CONFIG_TEST_CPPFLAGS)
+tests_fuzz_fuzz_wire_SOURCES = tests/fuzz/fuzz_wire.c $(FUZZ_MAIN)
+tests_fuzz_fuzz_wire_LDADD = $(CONFIG_TEST_LDADD)
+tests_fuzz_fuzz_wire_LDFLAGS = $(AM_LDFLAGS) $(FUZZ_LINK)
 tests_fuzz_fuzz_rule_CPPFLAGS = $(CONFIG_TEST_CPPFLAGS)
 tests_fuzz_fuzz_rule_SOURCES = tests/fuzz/fuzz_rule.c $(FUZZ_MAIN)
 tests_fuzz_fuzz_rule_LDADD = $(CONFIG_TEST_LDADD)

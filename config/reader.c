@@ -18,6 +18,8 @@ struct reader {
 	struct arena *a;
 	struct diags *d;
 	const char *file;
+	reader_place_fn *place;	/* NULL: the marks' own */
+	void *place_arg;
 	unsigned budget;	/* of visits; 0: the document is too large */
 	unsigned problems;
 	unsigned depth;
@@ -51,6 +53,8 @@ copy(struct reader *r, struct str s)
 static struct place
 place_of(const struct reader *r, const yaml_node_t *n)
 {
+	if (r->place != NULL)
+		return r->place(r->place_arg, n->start_mark.index);
 	return (struct place){ r->file, (unsigned)n->start_mark.line + 1,
 	    (unsigned)n->start_mark.column + 1 };
 }
@@ -237,13 +241,14 @@ read_typed(struct reader *r, const struct sfield *f, const yaml_node_t *n,
 
 	switch ((enum stype)f->type) {
 	case S_BOOL:
+	case S_PRIVATE:
 	case S_TRI:
 		if (!read_scalar(r, n, "true or false", &s))
 			return;
 		if (parse_bool(s, &b) < 0)
 			problem(r, n, DIAG_FILE, "%s: \"%.*s\" is neither true "
 			    "nor false", f->key, STR_ARG(s));
-		else if (f->type == S_BOOL)
+		else if (f->type != S_TRI)
 			*(bool *)(void *)at = b;
 		else
 			*(enum tri *)(void *)at = b ? TRI_TRUE : TRI_FALSE;
@@ -501,11 +506,13 @@ read_field(struct reader *r, const struct schema *s, const struct sfield *f,
 	}
 }
 
+/* Private fields stand in documents that akkod made itself. */
 static const struct sfield *
-find_field(const struct schema *s, struct str key)
+find_field(const struct reader *r, const struct schema *s, struct str key)
 {
 	for (unsigned i = 0; i < s->nfields; i++)
-		if (str_caseeq(key, str_c(s->fields[i].key)))
+		if (str_caseeq(key, str_c(s->fields[i].key)) &&
+		    (s->fields[i].type != S_PRIVATE || r->place != NULL))
 			return &s->fields[i];
 	return NULL;
 }
@@ -544,7 +551,7 @@ read_pair(struct reader *r, const struct schema *s,
 	r->key = NULL;
 	if (!read_scalar(r, p->k, "a key", &key))
 		return;
-	if ((f = find_field(s, key)) == NULL)
+	if ((f = find_field(r, s, key)) == NULL)
 		unknown_key(r, s, p->k, key);
 	else
 		read_field(r, s, f, p->k, p->v, obj);
@@ -677,5 +684,31 @@ reader_read(const struct schema *s, struct arena *a, const char *file,
 		read_rest(&r, text, &parser);
 	}
 	yaml_parser_delete(&parser);
+	return d->count[DIAG_FILE] > before ? -EINVAL : 0;
+}
+
+int
+reader_read_document(const struct schema *s, struct arena *a,
+    yaml_document_t *doc, reader_place_fn *place, void *arg, void *obj,
+    struct diags *d)
+{
+	struct reader r = { .doc = *doc, .a = a, .d = d, .place = place,
+	    .place_arg = arg, .budget = NODES_MAX };
+	unsigned before = d->count[DIAG_FILE];
+	yaml_node_t *root = yaml_document_get_root_node(&r.doc);
+
+	memset(obj, 0, s->bytes);
+	if (s->defaults != NULL)
+		s->defaults(obj);
+	if (root != NULL && !is_null(root)) {
+		if (s->place != 0)
+			*(struct place *)(void *)((char *)obj + s->place) =
+			    place_of(&r, root);
+		read_struct(&r, s, root, obj);
+	}
+	if (r.budget == 0)
+		diag_add(d, DIAG_FILE, place(arg, 0), NULL,
+		    "the object is too large or has too many problems");
+	yaml_document_delete(&r.doc);
 	return d->count[DIAG_FILE] > before ? -EINVAL : 0;
 }

@@ -71,6 +71,7 @@ static const struct sfield server_fields[] = {
 	F("url", S_STR, server, url),
 	F("weight", S_INT, server, weight),
 	F("preservePath", S_BOOL, server, preserve_path),
+	{ "fenced", S_PRIVATE, OFF(server, fenced), S_NO_ARG, NULL },
 };
 static const struct schema server = { "a server", N(server_fields),
     sizeof(struct server), .defaults = server_defaults,
@@ -443,6 +444,14 @@ static const struct schema tls_store_schema = { "a TLS store",
     N(tls_store_fields), sizeof(struct tls_store),
     .place = OFF(tls_store, o.place), .may_stand_alone = true,
     .later = OFF(tls_store, later) };
+
+const struct schema *const schema_router = &router_schema;
+const struct schema *const schema_service = &service_schema;
+const struct schema *const schema_middleware = &middleware_schema;
+const struct schema *const schema_transport = &transport_schema;
+const struct schema *const schema_tls_options = &tls_options_schema;
+const struct schema *const schema_tls_store = &tls_store_schema;
+const struct schema *const schema_certificate = &cert_files;
 
 /* ---- The dynamic part ---------------------------------------------------------------- */
 

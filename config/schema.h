@@ -14,6 +14,7 @@
 enum stype {
 	S_STR,		/* char * */
 	S_BOOL,		/* bool */
+	S_PRIVATE,	/* bool that akkod's own parts say, no file */
 	S_TRI,		/* enum tri */
 	S_INT,		/* int64_t; arg: bool member that notes presence */
 	S_DURATION,	/* nsec_t: bare numbers are seconds */
@@ -53,6 +54,11 @@ struct schema {
 
 extern const struct schema schema_root;		/* struct config */
 extern const struct schema schema_dynamic_file;	/* struct dynamic: a provider's file */
+/* Objects of the dynamic part: struct router, service, ... */
+extern const struct schema *const schema_router, *const schema_service,
+    *const schema_middleware, *const schema_transport,
+    *const schema_tls_options, *const schema_tls_store,
+    *const schema_certificate;
 extern const struct schema schema_kube_ingress;	/* struct kube_provider */
 extern const struct schema schema_kube_crd;	/* the same */
 
