@@ -53,3 +53,10 @@ libworker_a_SOURCES = \
 	worker/tls_accept.c worker/tls_accept.h \
 	worker/tunnel.c worker/tunnel.h \
 	worker/worker.c worker/worker.h
+
+UNIT_TESTS += tests/unit/test_http2_budget
+tests_unit_test_http2_budget_CPPFLAGS = $(AM_CPPFLAGS) $(I_WORKER) \
+	-I$(srcdir)/tests/unit
+tests_unit_test_http2_budget_SOURCES = tests/unit/test_http2_budget.c \
+	tests/unit/unit.h
+tests_unit_test_http2_budget_LDADD = libworker.a libbase.a $(CHECK_LIBS)
