@@ -136,6 +136,42 @@ method(const struct exchange *x)
 	return x->facts.method.n != 0 ? x->facts.method : x->req.method;
 }
 
+/* Keys whose values are credentials (S-707). */
+static bool
+is_secret_key(struct str key)
+{
+	static const char *const names[] = { "token", "access_token",
+	    "id_token", "refresh_token", "password", "passwd", "secret",
+	    "client_secret", "api_key", "apikey" };
+
+	for (size_t i = 0; i < ARRAY_SIZE(names); i++)
+		if (str_caseeq(key, str_c(names[i])))
+			return true;
+	return false;
+}
+
+static void
+put_query(struct buf *out, struct str query)
+{
+	char mark = '?';
+
+	do {
+		ptrdiff_t end = str_chr(query, '&'), eq;
+		struct str one = end < 0 ? query : str_head(query,
+		    (size_t)end);
+
+		query = end < 0 ? STR_NONE : str_from(query, (size_t)end + 1);
+		eq = str_chr(one, '=');
+		buf_putc(out, mark);
+		mark = '&';
+		if (eq >= 0 && is_secret_key(str_head(one, (size_t)eq))) {
+			buf_puts(out, str_head(one, (size_t)eq + 1));
+			buf_puts(out, STR("REDACTED"));
+		} else
+			buf_puts(out, one);
+	} while (query.p != NULL);
+}
+
 static void
 put_path(const struct exchange *x, const struct taccess_log *a, struct buf *out)
 {
@@ -144,8 +180,7 @@ put_path(const struct exchange *x, const struct taccess_log *a, struct buf *out)
 	buf_puts(out, routed ? x->facts.path : x->req.path);
 	if (a->query_mode == TLOG_KEEP && (routed ? x->facts.has_query :
 	    x->req.has_query))
-		buf_printf(out, "?%.*s", STR_ARG(routed ? x->facts.query :
-		    x->req.query));
+		put_query(out, routed ? x->facts.query : x->req.query);
 }
 
 static struct str

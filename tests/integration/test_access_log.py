@@ -201,6 +201,16 @@ def test_secrets_are_masked(a):
     assert line["downstream_Set-Cookie"] == "REDACTED"
 
 
+@pytest.mark.parametrize("query,want", [
+    ("token=s3cret", "token=REDACTED"), ("a=1&Access_Token=s3cret&b",
+     "a=1&Access_Token=REDACTED&b"), ("password=&x", "password=REDACTED&x"),
+    ("tokens=1&a=token", "tokens=1&a=token"), ("", ""), ("&", "&"), ("a&", "a&"),
+    ("token", "token"), ("a==b=&&", "a==b=&&")])
+def test_secrets_of_the_query(a, query, want):
+    ask(a, "app", f"/query?{query}")
+    assert a.logged(RequestPath=f"/query?{want}")
+
+
 def test_injection(a):
     """Nothing that a client sends makes a second line or field."""
     ask(a, "app", '/x"y%0a{"z":1}%22\\', headers=[
