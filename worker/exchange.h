@@ -85,6 +85,13 @@ struct sink {
 	int (*head)(struct fiber *f, struct exchange *x, struct sink *s);
 	int (*body)(struct fiber *f, struct exchange *x, struct sink *s,
 	    struct str data, bool last);
+	/*
+	 * Passes on up to n bytes of the body that are there in a stream, copying
+	 * none. Bytes, or 0 when they have to be read and passed to body(); the
+	 * last piece always is, though it may be empty. Only with body().
+	 */
+	ssize_t (*splice)(struct fiber *f, struct exchange *x, struct sink *s,
+	    struct stream *from, size_t n);
 	struct sink *out;	/* towards the client; NULL at the codec */
 };
 
@@ -92,6 +99,8 @@ int	sink_interim(struct fiber *f, struct exchange *x, struct sink *s);
 int	sink_head(struct fiber *f, struct exchange *x, struct sink *s);
 int	sink_body(struct fiber *f, struct exchange *x, struct sink *s,
 	    struct str data, bool last);
+ssize_t	sink_splice(struct fiber *f, struct exchange *x, struct sink *s,
+	    struct stream *from, size_t n);
 /* Puts s in front of x->sink; functions left NULL pass through. */
 void	sink_push(struct exchange *x, struct sink *s);
 

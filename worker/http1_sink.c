@@ -204,11 +204,36 @@ on_body(struct fiber *f, struct exchange *x, struct sink *s, struct str data,
 	return r;
 }
 
+static ssize_t
+on_splice(struct fiber *f, struct exchange *x, struct sink *s,
+    struct stream *from, size_t n)
+{
+	struct http1_sink *k = (struct http1_sink *)s;
+	struct iobuf *rest;
+	ssize_t got;
+	int r = 0;
+
+	if (k->head != NULL || !k->known || x->resp.no_body || n > k->left)
+		return 0;
+	got = stream_splice(f, from, &x->c->st, n, &rest);
+	if (got <= 0)
+		return got;
+	k->left -= (size_t)got;
+	x->facts.response_bytes += (size_t)got;
+	if (rest != NULL) {
+		struct iovec iov = { rest->data, rest->tail };
+
+		r = send_iov(f, x, &iov, 1);
+		iobuf_put(x->c->w->ring, rest);
+	}
+	return r < 0 ? r : got;
+}
+
 void
 http1_sink_init(struct http1_sink *k, struct exchange *x)
 {
 	*k = (struct http1_sink){ .s = { .interim = on_interim,
-	    .head = on_head, .body = on_body } };
+	    .head = on_head, .body = on_body, .splice = on_splice } };
 	x->sink = &k->s;
 }
 

@@ -39,3 +39,12 @@ sink_body(struct fiber *f, struct exchange *x, struct sink *s, struct str data,
 	SKIP_TO(s, body);
 	return s->body(f, x, s, data, last);
 }
+
+/* A stage that looks at bodies and knows no splice() needs the bytes. */
+ssize_t
+sink_splice(struct fiber *f, struct exchange *x, struct sink *s,
+    struct stream *from, size_t n)
+{
+	SKIP_TO(s, body);
+	return s->splice != NULL ? s->splice(f, x, s, from, n) : 0;
+}

@@ -49,6 +49,8 @@
 #define COLOUR_BYTES	256
 #define FIBERS_PER_TURN	256	/* then the world outside is looked at again */
 #define SLOW_NS		(2 * NSEC_MSEC)
+/* Operations that end at once without a wait; then others have their turn. */
+#define BURST		64
 
 #ifndef MADV_GUARD_INSTALL
 #define MADV_GUARD_INSTALL 102
@@ -424,6 +426,14 @@ fiber_verdict(const struct fiber *f)
 	if (f->canceled)
 		return -ECANCELED;
 	return f->deadline <= f->ring->now ? -ETIMEDOUT : 0;
+}
+
+int
+fiber_step(struct fiber *f)
+{
+	int r = fiber_verdict(f);
+
+	return r == 0 && ++f->burst >= BURST ? fiber_yield(f) : r;
 }
 
 int

@@ -10,6 +10,7 @@ libio_a_SOURCES = \
 	worker/io/ring_sim.c worker/io/ring_sim.h \
 	worker/io/ring_uring.c worker/io/ring_uring.h \
 	worker/io/ring_uring_recv.c \
+	worker/io/splice.c \
 	worker/io/stream.c worker/io/stream.h worker/io/stream_impl.h \
 	worker/io/stream_tls.c \
 	worker/io/timer.c worker/io/timer.h

@@ -22,8 +22,6 @@
 
 #define SLOTS_PER_CHUNK	64
 #define GEN_MASK	0xffffffu	/* what fits in a completion's tag */
-/* Operations that end at once without a wait; then others have their turn. */
-#define BURST		64
 #define ACCEPT_RETRY_NS	(100 * NSEC_MSEC)
 
 static const struct ring_ops *const backends[] = {
@@ -180,6 +178,7 @@ ring_free(struct ring *r)
 	for (uint32_t i = 0; i < r->nslots; i += SLOTS_PER_CHUNK)
 		free(r->slots[i]);
 	free(r->slots);
+	splice_fini(r);
 	iobuf_pool_fini(r);
 	fiber_pool_fini(r);
 	free(r);
@@ -567,10 +566,8 @@ cancel_tx(struct sock *s)
 static int
 wait_begin(struct fiber *f, struct sock *s, struct fiber **ret_was)
 {
-	int r = fiber_verdict(f);
+	int r = fiber_step(f);
 
-	if (r == 0 && ++f->burst >= BURST)
-		r = fiber_yield(f);
 	*ret_was = s->fiber;
 	if (r == 0)
 		s->fiber = f;

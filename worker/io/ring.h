@@ -124,6 +124,16 @@ int	sock_recv_take(struct sock *s, struct iobuf **ret_buf);
 int	sock_recv_now(struct sock *s, void *p, size_t n);
 
 /*
+ * Without waiting and without copying: moves up to n bytes (at most
+ * IOBUF_LARGE) that are there in one socket to the other, while neither has an
+ * operation of that kind under way. Returns the bytes taken; what of them `to`
+ * did not take is in *ret_rest, for the caller to send next. 0: nothing can be
+ * moved, receive as usual. -ENOMEM: bytes were lost, both can only be closed.
+ */
+ssize_t	sock_splice(struct sock *from, struct sock *to, size_t n,
+	    struct iobuf **ret_rest);
+
+/*
  * Sends all bytes of the vector; the vector and the data stay untouched by
  * others until tx is DONE (the ring itself advances the vector). tx_sent counts
  * on while a large send is under way, so that progress can be told from a

@@ -175,6 +175,12 @@ ep_recv_now(struct sock *s, void *p, size_t n)
 	return s->flags & SOCK_READABLE ? rx_try(s, p, n) : -EAGAIN;
 }
 
+static bool
+ep_nothing_ahead(const struct sock *s)
+{
+	return (s->flags & SOCK_READABLE) != 0;
+}
+
 static void
 ep_cancel_rx(struct sock *s)
 {
@@ -422,6 +428,7 @@ const struct ring_ops ring_epoll_ops = {
 	.sock_add = ep_sock_add,
 	.recv = ep_recv,
 	.recv_now = ep_recv_now,
+	.nothing_ahead = ep_nothing_ahead,
 	.send = ep_send,
 	.connect = ep_connect,
 	.cancel_rx = ep_cancel_rx,

@@ -42,6 +42,8 @@ struct ring_ops {
 	int (*recv_now)(struct sock *s, void *p, size_t n);
 	void (*send)(struct sock *s);
 	void (*connect)(struct sock *s, const struct sockaddr *sa, socklen_t n);
+	/* No bytes of the socket are on their way past its own queue. */
+	bool (*nothing_ahead)(const struct sock *s);
 	/* Makes a receive or a send end soon, with -ECANCELED or its result. */
 	void (*cancel_rx)(struct sock *s);
 	void (*cancel_tx)(struct sock *s);
@@ -149,6 +151,8 @@ struct ring {
 	struct watch *watches;
 	uint32_t next_id;
 	struct ring_stats stats;
+	int pipe[2];				/* of splice.c */
+	bool has_pipe;
 	int fatal;				/* -errno: the loop must end */
 };
 
@@ -182,11 +186,15 @@ void	acceptor_result(struct acceptor *a, int fd_or_err);
 void	fiber_run_all(struct ring *r);
 /* Why a wait would fail now: -ECANCELED, -ETIMEDOUT, or 0. */
 int	fiber_verdict(const struct fiber *f);
+/* The same before an operation; after many that never waited others run. */
+int	fiber_step(struct fiber *f);
 
 /* Fires what is due. */
 void	wheel_advance(struct ring *r);
 /* The time of the next turn of the wheel that matters, or NSEC_NEVER. */
 nsec_t	wheel_next(const struct ring *r);
+
+void	splice_fini(struct ring *r);
 
 int	iobuf_pool_init(struct ring *r, const struct ring_options *o);
 void	iobuf_pool_fini(struct ring *r);

@@ -682,6 +682,7 @@ const struct ring_ops ring_uring_ops = {
 	.sock_add = ur_sock_add,
 	.recv = uring_recv,
 	.recv_now = uring_recv_now,
+	.nothing_ahead = uring_nothing_ahead,
 	.send = ur_send,
 	.connect = ur_connect,
 	.cancel_rx = uring_cancel_rx,

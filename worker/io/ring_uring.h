@@ -78,6 +78,7 @@ void	uring_posted_adapt(struct uring_state *u);
 unsigned uring_room(struct ring *r);
 void	uring_recv(struct sock *s, bool idle);
 int	uring_recv_now(struct sock *s, void *p, size_t n);
+bool	uring_nothing_ahead(const struct sock *s);
 void	uring_on_recv(struct ring *r, struct sock *s, const struct done *cqe);
 void	uring_on_doubt(struct timer *t);
 

@@ -201,18 +201,26 @@ uring_recv(struct sock *s, bool idle)
 		recv_queue(s, idle);
 }
 
+/* Earlier bytes may also stand in a completion that was not looked at. */
+bool
+uring_nothing_ahead(const struct sock *s)
+{
+	const struct uring_state *u = state(s->ring);
+
+	return s->rx_more == NULL && !(s->flags & SOCK_LAST) &&
+	    (!(s->flags & SOCK_MULTI) || (io_uring_cq_ready(&u->ring) == 0 &&
+	    u->stash_n == 0));
+}
+
 int
 uring_recv_now(struct sock *s, void *p, size_t n)
 {
-	struct uring_state *u = state(s->ring);
 	size_t ahead = ahead_copy(s, p, n);
 	ssize_t got;
 
 	if (ahead > 0)
 		return (int)ahead;
-	/* Earlier bytes may stand in a completion that was not looked at. */
-	if ((s->flags & SOCK_LAST) || ((s->flags & SOCK_MULTI) &&
-	    (io_uring_cq_ready(&u->ring) > 0 || u->stash_n > 0)))
+	if (!uring_nothing_ahead(s))
 		return -EAGAIN;
 	got = recv(s->fd, p, n, MSG_DONTWAIT);
 	if (got < 0)

@@ -14,6 +14,8 @@
  */
 #include "stream_impl.h"
 
+#include "ring_impl.h"
+
 #include "tls.h"
 
 #include <assert.h>
@@ -305,6 +307,28 @@ stream_send_poll(struct stream *st)
 		return -EAGAIN;
 	stream_drop(st, &st->sealed);
 	return sock_send_take(st->s);
+}
+
+ssize_t
+stream_splice(struct fiber *f, struct stream *from, struct stream *to,
+    size_t n, struct iobuf **ret_rest)
+{
+	ssize_t got;
+
+	*ret_rest = NULL;
+	if (from->tls != NULL || to->tls != NULL || from->eof ||
+	    iobuf_len(from->in) > 0)
+		return 0;
+	if ((got = fiber_step(f)) < 0)
+		return got;
+	got = sock_splice(from->s, to->s, n, ret_rest);
+	if (got > 0) {
+		from->bytes_in += (size_t)got;
+		to->bytes_out += (size_t)got - iobuf_len(*ret_rest);
+		/* To wait for the next ones a small receive does. */
+		from->flow = false;
+	}
+	return got;
 }
 
 int

@@ -66,6 +66,13 @@ int	stream_send_start(struct stream *st, const void *p, size_t n);
 int	stream_send_poll(struct stream *st);
 
 /*
+ * Without waiting: passes on up to n bytes that are there in `from`, copying
+ * none, where both are plain and nothing is unread; see sock_splice().
+ */
+ssize_t	stream_splice(struct fiber *f, struct stream *from, struct stream *to,
+	    size_t n, struct iobuf **ret_rest);
+
+/*
  * Keeps a receive armed while the fiber does something else, so that the peer's
  * leaving or a next byte wakes it. stream_peek() then tells without waiting:
  * 0 nothing yet, 1 clear bytes are there (in st->in or found by the next

@@ -244,6 +244,19 @@ take_trailers(struct exchange *x, struct upstream *u)
 	return 0;
 }
 
+/* What is there of a long body goes on uncopied. 1 at its end, else 0, -errno. */
+static int
+relay_spliced(struct fiber *f, struct exchange *x, struct upstream *u)
+{
+	ssize_t n;
+
+	while ((n = upstream_splice(f, x, u)) > 0)
+		x->facts.origin_bytes += (size_t)n;
+	if (n < 0 || !u->body_done)
+		return (int)n;
+	return sink_body(f, x, x->sink, STR_NONE, true) < 0 ? -EPROTO : 1;
+}
+
 static int
 relay_body(struct fiber *f, struct exchange *x, struct upstream *u)
 {
@@ -274,6 +287,8 @@ relay_body(struct fiber *f, struct exchange *x, struct upstream *u)
 			u->broken = true;
 			return r;
 		}
+		if (!last && (r = relay_spliced(f, x, u)) != 0)
+			return r < 0 ? r : 0;
 	}
 	return 0;
 }

@@ -15,6 +15,8 @@
 #include <unistd.h>
 
 #define HEAD_MAX	(64 * 1024)
+/* Shorter bodies are not worth two more system calls. */
+#define SPLICE_MIN	(128 * 1024)
 
 static const struct h1_limits head_limits = { .line = 16 << 10,
     .field = 32 << 10, .head = HEAD_MAX, .fields = FIELDS_RECEIVED };
@@ -487,6 +489,26 @@ upstream_read_body(struct fiber *f, struct upstream *u, struct str *ret,
 			    r == -ECONNABORTED ? r : -EPROTO;
 		}
 	}
+}
+
+ssize_t
+upstream_splice(struct fiber *f, struct exchange *x, struct upstream *u)
+{
+	ssize_t n;
+
+	if (u->resp.framing != H1_LENGTH || u->resp.length < SPLICE_MIN ||
+	    u->left == 0)
+		return 0;
+	stream_consume(&u->st, u->given);
+	u->given = 0;
+	n = sink_splice(f, x, x->sink, &u->st, u->left < SIZE_MAX ?
+	    (size_t)u->left : SIZE_MAX);
+	if (n > 0) {
+		u->left -= (uint64_t)n;
+		u->body_done = u->left == 0;
+	}
+	u->broken |= n < 0;
+	return n;
 }
 
 /* ---- The end ------------------------------------------------------------------------- */

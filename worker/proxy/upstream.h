@@ -77,6 +77,14 @@ int	upstream_read_head(struct fiber *f, struct upstream *u, struct str method,
 int	upstream_read_body(struct fiber *f, struct upstream *u, struct str *ret,
 	    bool *ret_last);
 
+/*
+ * Without waiting: passes on what is there of a long body, copying none, by
+ * sink_splice(). Bytes, 0 when the rest is to be read, -errno; u->body_done
+ * tells the end.
+ */
+ssize_t	upstream_splice(struct fiber *f, struct exchange *x,
+	    struct upstream *u);
+
 /* Gives it back: pooled when that is safe. NULL is allowed. */
 void	upstream_done(struct fiber *f, struct upstream *u);
 
