@@ -148,6 +148,9 @@ test_query(const struct match *m, const struct trule *r)
 	static char name[REGEXP_SUBJECT_MAX], value[REGEXP_SUBJECT_MAX];
 	struct str k, v;
 
+	/* A pair that does not fit must not look like one that is not there. */
+	if (rest.n > sizeof(value))
+		return -E2BIG;
 	while (query_next(&rest, name, value, sizeof(name), &k, &v)) {
 		int hit;
 

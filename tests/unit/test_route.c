@@ -403,6 +403,28 @@ START_TEST(regexp_gives_up)
 }
 END_TEST
 
+/* A query too long to be looked at is an error, never "not there". */
+START_TEST(query_too_long)
+{
+	static char query[REGEXP_SUBJECT_MAX + 64] = "k=v&l=";
+	struct ask a = { .query = query };
+	struct route_match r;
+	struct trule s;
+
+	begin();
+	s = step(TRULE_QUERY, "k", "v");
+	router("r", &s, 1, NULL, 0, NULL, 0);
+	router("rest", NULL, 0, NULL, 0, NULL, 0);
+	finish();
+	memset(query + 6, 'x', REGEXP_SUBJECT_MAX - 6);
+	ck_assert_str_eq(found(&a), "r");
+	query[REGEXP_SUBJECT_MAX] = 'x';
+	ck_assert_int_eq(route(&a, &r), -E2BIG);
+	ck_assert_uint_eq(r.router, TNONE);
+	end();
+}
+END_TEST
+
 /*
  * More nested prefixes than a search follows, on the exact host, its wildcard
  * and without a host: the broadest router of the highest priority is still
@@ -534,5 +556,5 @@ START_TEST(index_hides_nothing)
 END_TEST
 
 UNIT_MAIN("route", host_form, one_leaf, client_ip, priority_over_lists,
-    known_hosts, programs, regexp_gives_up, nested_prefixes,
+    known_hosts, programs, regexp_gives_up, query_too_long, nested_prefixes,
     index_hides_nothing)
