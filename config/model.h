@@ -359,7 +359,11 @@ struct ping_config {
 	struct place place;
 };
 
-struct akkod_limits { int64_t connections, per_address, fibers; };
+/* 0: the default. */
+struct akkod_limits {
+	int64_t connections, per_address, fibers;
+	nsec_t handshake, first_byte, head, body, write;
+};
 
 struct akkod_config {
 	int64_t workers;		/* 0: one per CPU */

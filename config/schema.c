@@ -763,6 +763,11 @@ static const struct sfield limits_fields[] = {
 	F("connections", S_INT, akkod_limits, connections),
 	F("perAddress", S_INT, akkod_limits, per_address),
 	F("fibers", S_INT, akkod_limits, fibers),
+	F("handshakeTime", S_DURATION, akkod_limits, handshake),
+	F("firstByteTime", S_DURATION, akkod_limits, first_byte),
+	F("headTime", S_DURATION, akkod_limits, head),
+	F("bodyGap", S_DURATION, akkod_limits, body),
+	F("writeGap", S_DURATION, akkod_limits, write),
 };
 SCHEMA(limits, akkod_limits, "limits", .may_stand_alone = true);
 

@@ -185,6 +185,23 @@ check_limit(const struct config *c, const char *key, int64_t value,
 }
 
 static void
+check_times(const struct config *c, struct diags *d)
+{
+	const struct akkod_limits *l = &c->akkod.limits;
+	const struct { const char *key; nsec_t t; } times[] = {
+		{ "handshakeTime", l->handshake },
+		{ "firstByteTime", l->first_byte }, { "headTime", l->head },
+		{ "bodyGap", l->body }, { "writeGap", l->write },
+	};
+
+	for (size_t i = 0; i < ARRAY_SIZE(times); i++)
+		if (times[i].t < 0)
+			diag_add(d, DIAG_FILE, c->akkod.place, NULL,
+			    "akkod.limits.%s must not be negative",
+			    times[i].key);
+}
+
+static void
 check_kube(const struct kube_provider *k, const char *key, struct diags *d)
 {
 	if (k == NULL)
@@ -235,6 +252,7 @@ check_static(struct config *c, struct diags *d)
 	check_limit(c, "connections", c->akkod.limits.connections, 1 << 20, d);
 	check_limit(c, "perAddress", c->akkod.limits.per_address, 1 << 20, d);
 	check_limit(c, "fibers", c->akkod.limits.fibers, 1 << 16, d);
+	check_times(c, d);
 	if (c->ping != NULL && (c->ping->terminating_status < 200 ||
 	    c->ping->terminating_status > 599))
 		diag_add(d, DIAG_FILE, c->ping->place, NULL,

@@ -126,6 +126,7 @@ struct master {
 	struct worker_slot *slots;
 	unsigned nworkers;
 	unsigned max_conns, max_per_address, max_fibers;
+	struct akkod_limits limits;	/* as they were at the start */
 	uint32_t io;			/* as enum ring_backend: 0 auto, 1 uring, 2 epoll */
 	uid_t worker_uid;
 	gid_t worker_gid;

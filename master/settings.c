@@ -118,6 +118,7 @@ settings_apply(struct master *m, char *err, size_t err_size)
 	m->max_per_address = bounded(a->limits.per_address, PER_ADDRESS,
 	    1u << 20);
 	m->max_fibers = bounded(a->limits.fibers, FIBERS, 1u << 16);
+	m->limits = a->limits;
 	return settings_user(m, a->user, err, err_size);
 }
 

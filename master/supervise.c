@@ -244,6 +244,10 @@ send_everything(struct worker_slot *s)
 		.max_conns = m->max_conns,
 		.max_per_address = m->max_per_address,
 		.max_fibers = m->max_fibers,
+		.handshake_ns = m->limits.handshake,
+		.first_byte_ns = m->limits.first_byte,
+		.head_ns = m->limits.head, .body_gap_ns = m->limits.body,
+		.write_gap_ns = m->limits.write,
 		.log_level = log_level(),
 		.log_format = m->log_format,
 	};

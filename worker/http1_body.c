@@ -32,11 +32,35 @@ read_deadline(const struct exchange *x)
 	    ep->read_timeout_ns) : NSEC_NEVER;
 }
 
+/*
+ * A byte now and then is no progress: over the time that a gap may have,
+ * BODY_RATE is the least. Only time in which we waited for the client counts.
+ */
+#define BODY_RATE	256	/* bytes a second */
+
+static int
+check_rate(const struct exchange *x, struct http1_body *b, nsec_t start, int got)
+{
+	nsec_t gap = x->c->w->limits.body_gap_ns;
+
+	b->waited += ring_now(x->c->w->ring) - start;
+	b->came += (unsigned)got;
+	if (x->ep->read_timeout_set || b->waited < gap)
+		return got;
+	if (b->came < (uint64_t)(gap / NSEC_MSEC) * BODY_RATE / 1000)
+		return -ETIMEDOUT;
+	b->waited = 0;
+	b->came = 0;
+	return got;
+}
+
 /* Waits for bytes of the client. 1, 0 at its end, -EINTR for the watched. */
 static int
-wait_bytes(struct fiber *f, struct exchange *x, struct stream *watch)
+wait_bytes(struct fiber *f, struct exchange *x, struct http1_body *b,
+    struct stream *watch)
 {
 	struct stream *st = &x->c->st;
+	nsec_t start = ring_now(x->c->w->ring);
 	nsec_t before = fiber_deadline(f, read_deadline(x));
 	int r = 0;
 
@@ -53,7 +77,7 @@ wait_bytes(struct fiber *f, struct exchange *x, struct stream *watch)
 	if (r == 0)
 		r = stream_fill(f, st, SIZE_MAX);
 	fiber_deadline(f, before);
-	return r;
+	return r > 0 ? check_rate(x, b, start, r) : r;
 }
 
 static int
@@ -122,7 +146,7 @@ read_body(struct fiber *f, struct exchange *x, struct source *src,
 			}
 			continue;
 		}
-		r = wait_bytes(f, x, watch);
+		r = wait_bytes(f, x, b, watch);
 		if (r <= 0)	/* ended in the middle of the body (F17) */
 			return r == 0 ? -ECONNRESET : r;
 	}

@@ -11,6 +11,8 @@ struct http1_body {
 	struct chunked chunked;
 	uint64_t left;		/* of a known length */
 	size_t given;		/* bytes of st->in handed out, not consumed */
+	nsec_t waited;		/* for the client, and what it sent meanwhile */
+	uint64_t came;
 	bool owes_continue;	/* the client waits for 100 */
 };
 

@@ -355,6 +355,22 @@ make_ring(struct worker *w, const struct msg_hello *h)
 	return r;
 }
 
+static void
+set_times(struct worker_limits *l, const struct msg_hello *h)
+{
+	const struct { nsec_t *time; int64_t given; } times[] = {
+		{ &l->tls_handshake_ns, h->handshake_ns },
+		{ &l->first_byte_ns, h->first_byte_ns },
+		{ &l->head_ns, h->head_ns },
+		{ &l->body_gap_ns, h->body_gap_ns },
+		{ &l->write_gap_ns, h->write_gap_ns },
+	};
+
+	for (size_t i = 0; i < ARRAY_SIZE(times); i++)
+		if (times[i].given > 0)
+			*times[i].time = times[i].given;
+}
+
 static int
 worker_init(struct worker *w, const struct msg_hello *h)
 {
@@ -366,6 +382,7 @@ worker_init(struct worker *w, const struct msg_hello *h)
 	    h->max_per_address : 1024;
 	if (h->max_fibers != 0)
 		w->limits.max_fibers = h->max_fibers;
+	set_times(&w->limits, h);
 	snprintf(w->hostname, sizeof(w->hostname), "%s", h->hostname);
 	if ((r = live_attach(INHERIT_LIVE, &w->live)) < 0)
 		return r;

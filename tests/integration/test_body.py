@@ -427,3 +427,104 @@ def test_sizes_are_logged(site):
     line = site.access(site.mark + 1)[site.mark]
     assert line["RequestContentSize"] == 3
     assert line["DownstreamContentSize"] == line["OriginContentSize"] == 5
+
+
+# ---- Times that akkod.limits sets ------------------------------------------------------------
+
+LIMITS = """
+entryPoints:
+  web: {address: "127.0.0.1:@web@"}
+  tls: {address: "127.0.0.1:@tls@", http: {tls: {}}}
+accessLog: {filePath: @dir@/access.log, format: json}
+akkod:
+  workers: 1
+  limits: {handshakeTime: 300ms, firstByteTime: 400ms, headTime: 300ms,
+           bodyGap: 500ms, writeGap: 600ms}
+http:
+  routers:
+    app: {rule: "PathPrefix(`/`)", service: app}
+  services:
+    app: {loadBalancer: {servers: [{url: "http://127.0.0.1:@upstream@"}]}}
+"""
+
+
+@pytest.fixture(scope="module")
+def limited(module_akkod, module_upstream):
+    script = Script()
+    u = module_upstream(script)
+    a = module_akkod(LIMITS, values={"upstream": u.port})
+    a.upstream, a.on = u, script.on
+    return a
+
+
+@pytest.mark.parametrize("entry, data, least, most", [
+    ("web", b"", 0.35, 1.2), ("tls", b"", 0.35, 1.2),
+    ("tls", b"\x16\x03\x01\x02\x00", 0.25, 1), ("web", b"GET / HT", 0.25, 1)])
+def test_silence(limited, entry, data, least, most):
+    """First byte, handshake and head each have their time."""
+    with limited.client(entry) as c:
+        start = time.monotonic()
+        c.send(data)
+        try:
+            while c.more():
+                pass
+        except ConnectionResetError:
+            pass
+        assert least < time.monotonic() - start < most
+        assert (b"408" in c.buffer) == data.startswith(b"GET")
+
+
+@pytest.mark.parametrize("piece, pause", [(0, 1), (1, 0.1), (20, 0.15)])
+def test_stalled_upload(limited, piece, pause):
+    """No byte for bodyGap, or too few of them over it: 408."""
+    mark_log(limited, f"/mark-{piece}")
+    with limited.client() as c:
+        start = time.monotonic()
+        c.send(head(b"POST / HTTP/1.1", b"Content-Length: 100000"))
+        c.sock.settimeout(pause)
+        while True:
+            try:
+                c.send(b"x" * piece)
+                assert c.more()
+                break
+            except TimeoutError:
+                assert time.monotonic() - start < 3
+        c.sock.settimeout(2)
+        assert c.response().status == 408
+        assert 0.45 < time.monotonic() - start < 1.5
+    assert limited.access(limited.mark + 1)[limited.mark]["Reason"] == "body-timeout"
+
+
+def test_upload_at_the_least_rate(limited):
+    """Slow, but not too slow; a slow server is not the client's fault."""
+    def serve(c, r):
+        time.sleep(0.8)
+        c.body(r)
+        c.answer(200, body=r.body)
+    limited.on("/slow", serve)
+    with limited.client() as c:
+        c.send(head(b"POST /slow HTTP/1.1", b"Content-Length: 1000"))
+        for _ in range(20):
+            c.send(b"x" * 50)
+            time.sleep(0.07)
+        assert c.response().body == b"x" * 1000
+
+
+def test_stalled_reader(limited):
+    left = threading.Event()
+
+    def serve(c, r):
+        c.body(r)
+        try:
+            c.send(b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n" % LARGE)
+            pour(c.send, LARGE)
+        except OSError:
+            left.set()
+        return False
+    limited.on("/down", serve)
+    mark_log(limited, "/mark-reader")
+    with limited.client() as c:
+        start = time.monotonic()
+        c.send(head(b"GET /down HTTP/1.1"))
+        assert left.wait(5) and 0.5 < time.monotonic() - start < 3
+    assert limited.access(limited.mark + 1)[limited.mark]["Reason"] == "client-stalled"
