@@ -6,6 +6,7 @@
 #include "alloc.h"
 
 #include <errno.h>
+#include <linux/filter.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <stdio.h>
@@ -236,6 +237,75 @@ listen_open(struct listeners *all, struct str name, struct str address,
 	*tail = l;
 	*ret = l;
 	return 0;
+}
+
+/*
+ * The kernel's choice among the sockets of an address; numbers are theirs in
+ * the order in which they began to listen, which is that of the slots.
+ */
+static int
+steer(int fd, unsigned among)
+{
+	struct sock_filter code[] = {
+		BPF_STMT(BPF_LD | BPF_W | BPF_ABS,
+		    (uint32_t)(SKF_AD_OFF + SKF_AD_RANDOM)),
+		BPF_STMT(BPF_ALU | BPF_MOD | BPF_K, among),
+		BPF_STMT(BPF_RET | BPF_A, 0),
+	};
+	struct sock_fprog prog = { .len = ARRAY_SIZE(code), .filter = code };
+
+	return setsockopt(fd, SOL_SOCKET, SO_ATTACH_REUSEPORT_CBPF, &prog,
+	    sizeof(prog)) < 0 ? -errno : 0;
+}
+
+void
+listen_steer(struct listeners *all)
+{
+	int none = 0;
+
+	for (struct listener *l = all->first; l != NULL; l = l->next)
+		if (l->nfds > all->nworkers)
+			(void)steer(l->fds[0], all->nworkers);
+		else
+			(void)setsockopt(l->fds[0], SOL_SOCKET,
+			    SO_DETACH_REUSEPORT_BPF, &none, sizeof(none));
+}
+
+int
+listen_grow(struct listeners *all, char *err, size_t err_size)
+{
+	for (struct listener *l = all->first; l != NULL; l = l->next) {
+		struct sockaddr_storage sa;
+		const char *why;
+		socklen_t len;
+
+		l->fds = xreallocarray(l->fds, all->nworkers > l->nfds ?
+		    all->nworkers : l->nfds, sizeof(*l->fds));
+		if (listen_parse(str_c(l->address), &sa, &len, &why) < 0)
+			continue;	/* it was parsed once */
+		while (l->nfds < all->nworkers) {
+			int fd = open_socket(&sa, len, true);
+
+			if (fd < 0) {
+				snprintf(err, err_size, "cannot listen once "
+				    "more on \"%s\": %s", l->address,
+				    strerror(-fd));
+				return fd;
+			}
+			l->fds[l->nfds++] = fd;
+		}
+	}
+	return 0;
+}
+
+void
+listen_shrink(struct listeners *all)
+{
+	/* The last first, so that the kernel keeps the order of the others. */
+	for (struct listener *l = all->first; l != NULL; l = l->next)
+		while (l->nfds > all->nworkers)
+			(void)close(l->fds[--l->nfds]);
+	listen_steer(all);
 }
 
 void

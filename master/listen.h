@@ -26,7 +26,7 @@ struct listener {
 	char *name;		/* of the entry point */
 	char *address;		/* as configured */
 	int *fds;		/* one per worker */
-	unsigned nfds;
+	unsigned nfds;		/* more for a while after there were more */
 	uint16_t port;
 	bool wanted;		/* by the newest configuration */
 	char *new_name;		/* takes effect with the next table; NULL */
@@ -57,6 +57,15 @@ struct listener *listen_find(const struct listeners *all, struct str name,
 /* An address that no wanted entry point uses any more; NULL. */
 struct listener *listen_find_unwanted(const struct listeners *all,
 	    struct str address);
+/*
+ * Each address gets as many sockets as there are workers. On failure some of
+ * them have: listen_shrink() takes them back. 0, or -errno with a message.
+ */
+int	listen_grow(struct listeners *all, char *err, size_t err_size);
+/* Closes the sockets of slots that are no longer. */
+void	listen_shrink(struct listeners *all);
+/* While there are such: new connections go to the others only. */
+void	listen_steer(struct listeners *all);
 /* Closes and unlinks one. */
 void	listen_close(struct listeners *all, struct listener *l);
 void	listen_close_all(struct listeners *all);

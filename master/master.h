@@ -9,6 +9,7 @@
  *   reload.c     from the source to a published table
  *   publish.c    sealing, sending, counting acknowledgements
  *   supervise.c  workers: fork, exec, respawn, heartbeat
+ *   resize.c     more workers, or fewer
  *   watch.c      inotify on the provider's files
  *   logs.c       log descriptors of master and workers
  *   tickets_rotate.c  session ticket keys
@@ -68,6 +69,7 @@ struct worker_slot {
 	bool ready;			/* its ring runs */
 	bool answered;			/* a status reply since it was asked */
 	bool aborted;			/* SIGABRT was sent: it hangs */
+	bool leaving;			/* there are fewer now: it drains */
 	uint32_t backend;
 	char why[120];			/* of the backend */
 	uint64_t acked;			/* generation it serves */
@@ -123,8 +125,9 @@ struct master {
 	struct registry live_services, live_servers, live_limits;
 
 	struct listeners listeners;
-	struct worker_slot *slots;
-	unsigned nworkers;
+	struct worker_slot *slots;	/* LIVE_WORKERS of them */
+	unsigned nworkers;		/* the first so many are in use */
+	struct timer_at resize_timer;
 	unsigned max_conns, max_per_address, max_fibers;
 	struct akkod_limits limits;	/* as they were at the start */
 	uint32_t io;			/* as enum ring_backend: 0 auto, 1 uring, 2 epoll */
@@ -175,7 +178,12 @@ void	master_stop(struct master *m, bool now, uint64_t client);
 /* ---- supervise.c ------------------------------------------------------------------------- */
 
 int	supervise_init(struct master *m);
+/* Starts the workers that there are to be and are not. */
 void	supervise_start(struct master *m);
+/* This slot is no longer in use: its worker ends what it has, and ends. */
+void	supervise_leave(struct worker_slot *s);
+/* Nobody accepts from the sockets of a slot that was left any more. */
+void	supervise_left(struct worker_slot *s);
 /* After SIGCHLD. */
 void	supervise_reap(struct master *m);
 /* Queues one message to a worker; descriptors are borrowed. */
@@ -191,6 +199,11 @@ void	supervise_tick(struct master *m);
 unsigned supervise_alive(const struct master *m);
 void	supervise_kill(struct master *m, int sig);
 void	supervise_fini(struct master *m);
+
+/* ---- resize.c ------------------------------------------------------------------------------- */
+
+/* There are to be n workers from now on. */
+void	resize_workers(struct master *m, unsigned n);
 
 /* ---- publish.c ---------------------------------------------------------------------------- */
 

@@ -13,6 +13,7 @@ libmaster_a_SOURCES = \
 	master/compile_service.c \
 	master/compile_tls.c \
 	master/control.c master/control.h \
+	master/cpus.c master/cpus.h \
 	master/listen.c master/listen.h \
 	master/logfile.c master/logfile.h \
 	master/logs.c \
@@ -23,6 +24,7 @@ libmaster_a_SOURCES = \
 	master/notify.c master/notify.h \
 	master/publish.c \
 	master/reload.c \
+	master/resize.c \
 	master/run.c \
 	master/runtime.c master/runtime.h \
 	master/server_url.c master/server_url.h \

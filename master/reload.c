@@ -15,6 +15,7 @@
 #include "alloc.h"
 #include "local_ca.h"
 #include "log.h"
+#include "settings.h"
 #include "source.h"
 
 #include <errno.h>
@@ -188,7 +189,6 @@ check_fixed(const struct config *was, const struct config *now, struct diags *d)
 
 	if (was == now)
 		return;
-	fixed_key(d, a->workers != b->workers, "akkod.workers");
 	fixed_key(d, differ(a->io, b->io), "akkod.io");
 	fixed_key(d, differ(a->user, b->user), "akkod.user");
 	fixed_key(d, differ(a->runtime_directory, b->runtime_directory),
@@ -310,6 +310,8 @@ apply(struct master *m, struct source *next, struct diags *d, char **ret_why)
 	}
 	source_commit(&m->source, next);
 	announce_listeners(m, first_new);
+	if (m->slots != NULL && m->phase == PHASE_RUNNING)
+		resize_workers(m, settings_workers(&m->source->config->akkod));
 	m->config_loaded = clock_wall();
 	set_error(m, next->provider_error != NULL ?
 	    xstrdup(next->provider_error) : NULL);

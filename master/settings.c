@@ -2,6 +2,7 @@
 /* Processes: how many, as whom; see settings.h. */
 #include "settings.h"
 
+#include "cpus.h"
 #include "log.h"
 #include "privdrop.h"
 #include "source.h"
@@ -9,7 +10,6 @@
 #include <cap-ng.h>
 #include <errno.h>
 #include <pwd.h>
-#include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -22,26 +22,11 @@
 #define FIBERS		4096	/* requests that one worker serves at once */
 
 unsigned
-settings_cpus(void)
+settings_workers(const struct akkod_config *a)
 {
-	unsigned n = 1;
-	long quota = 0, period = 0;
-	cpu_set_t set;
-	FILE *f;
+	unsigned n = a->workers > 0 ? (unsigned)a->workers : cpus_usable();
 
-	CPU_ZERO(&set);
-	if (sched_getaffinity(0, sizeof(set), &set) == 0)
-		n = (unsigned)CPU_COUNT(&set);
-	/* In a container its own group is mounted at the root. */
-	f = fopen("/sys/fs/cgroup/cpu.max", "re");
-	if (f != NULL) {
-		if (fscanf(f, "%ld %ld", &quota, &period) == 2 && quota > 0 &&
-		    period > 0 && (unsigned long)((quota + period - 1) /
-		    period) < n)
-			n = (unsigned)((quota + period - 1) / period);
-		(void)fclose(f);
-	}
-	return n == 0 ? 1 : n > LIVE_WORKERS ? LIVE_WORKERS : n;
+	return n > LIVE_WORKERS ? LIVE_WORKERS : n;
 }
 
 static int
@@ -102,7 +87,7 @@ settings_apply(struct master *m, char *err, size_t err_size)
 		    "or 0 for one per CPU", LIVE_WORKERS);
 		return -EINVAL;
 	}
-	m->nworkers = a->workers > 0 ? (unsigned)a->workers : settings_cpus();
+	m->nworkers = settings_workers(a);
 	m->listeners.nworkers = m->nworkers;
 	if (io_word(io, &m->io) < 0) {
 		snprintf(err, err_size, "AKKOD_IO is \"%s\"; it must be auto, "

@@ -13,8 +13,9 @@
 
 /* Fills the process-related members of *m from m->source. 0 or -EINVAL with err. */
 int	settings_apply(struct master *m, char *err, size_t err_size);
-/* CPUs that this process may use: affinity, then the cgroup's quota. */
-unsigned settings_cpus(void);
+struct akkod_config;
+/* How many workers there are to be: as configured, else one per usable CPU. */
+unsigned settings_workers(const struct akkod_config *a);
 /*
  * Keeps only the capabilities that a running master needs (P-02): binding low
  * ports, giving children another user, signalling them, reading key files.

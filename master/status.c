@@ -35,8 +35,8 @@ worker_json(const struct worker_slot *s)
 {
 	struct live_worker *l = &s->m->live->workers[s->id];
 	json_t *o = json_pack("{s:i, s:i, s:s, s:s, s:s}", "id", (int)s->id,
-	    "pid", (int)s->pid, "state", s->pid == 0 ? "down" : s->ready ?
-	    "running" : "starting", "backend", backend_name(s->backend),
+	    "pid", (int)s->pid, "state", s->pid == 0 ? "down" : s->leaving ?
+	    "leaving" : s->ready ? "running" : "starting", "backend", backend_name(s->backend),
 	    "why", s->why);
 	const struct msg_status *st = &s->status;
 
@@ -117,8 +117,10 @@ status_json(const struct master *m)
 	    "stopping", "ended" };
 	json_t *workers = json_array(), *o;
 
-	for (unsigned i = 0; i < m->nworkers; i++)
-		json_array_append_new(workers, worker_json(&m->slots[i]));
+	for (unsigned i = 0; i < LIVE_WORKERS; i++)
+		if (i < m->nworkers || m->slots[i].pid != 0)
+			json_array_append_new(workers,
+			    worker_json(&m->slots[i]));
 	o = json_pack("{s:b, s:s, s:i, s:s, s:I, s:I}", "ok", 1, "version",
 	    PACKAGE_VERSION, "pid", (int)getpid(), "state", phases[m->phase],
 	    "uptime", (json_int_t)((clock_wall() - m->started) / NSEC_SEC),
@@ -139,7 +141,7 @@ status_json(const struct master *m)
 static bool
 all_answered(const struct master *m)
 {
-	for (unsigned i = 0; i < m->nworkers; i++)
+	for (unsigned i = 0; i < LIVE_WORKERS; i++)
 		if (m->slots[i].control >= 0 && !m->slots[i].answered)
 			return false;
 	return true;
@@ -168,7 +170,7 @@ status_ask(struct master *m, uint64_t client)
 		return;
 	}
 	m->status_clients[m->nstatus_clients++] = client;
-	for (unsigned i = 0; i < m->nworkers; i++)
+	for (unsigned i = 0; i < LIVE_WORKERS; i++)
 		m->slots[i].answered = false;
 	supervise_send_all(m, MSG_STATUS, NULL, 0, NULL, 0);
 	m->status_timer.fire = late;

@@ -124,7 +124,7 @@ void
 supervise_send_all(struct master *m, enum msg_type type, const void *payload,
     size_t bytes, const int *fds, unsigned nfds)
 {
-	for (unsigned i = 0; i < m->nworkers; i++)
+	for (unsigned i = 0; i < LIVE_WORKERS; i++)
 		supervise_send(&m->slots[i], type, payload, bytes, fds, nfds);
 }
 
@@ -143,7 +143,9 @@ send_listener(struct worker_slot *s, const struct listener *l, unsigned slot)
 {
 	struct msg_listener msg = listener_msg(l, slot);
 
-	supervise_send(s, MSG_LISTENER, &msg, sizeof(msg), &l->fds[slot], 1);
+	if (slot < l->nfds)
+		supervise_send(s, MSG_LISTENER, &msg, sizeof(msg),
+		    &l->fds[slot], 1);
 }
 
 static void
@@ -168,7 +170,7 @@ supervise_send_listener(struct master *m, const struct listener *l)
 void
 supervise_listener_gone(struct master *m, const struct listener *l)
 {
-	for (unsigned i = 0; i < m->nworkers; i++) {
+	for (unsigned i = 0; i < LIVE_WORKERS; i++) {
 		send_listener_gone(&m->slots[i], l, i);
 		if (m->slots[i].adopter != NULL)
 			send_listener_gone(m->slots[i].adopter, l, i);
@@ -184,11 +186,12 @@ adopt(struct worker_slot *s)
 {
 	struct master *m = s->m;
 
-	for (unsigned i = 1; i < m->nworkers && s->adopter == NULL; i++) {
+	for (unsigned i = 1; i <= m->nworkers && s->adopter == NULL; i++) {
 		struct worker_slot *next = &m->slots[(s->id + i) %
 		    m->nworkers];
 
-		if (next->pid != 0 && next->ready)
+		if (next != s && next->pid != 0 && next->ready &&
+		    !next->leaving)
 			s->adopter = next;
 	}
 	for (struct listener *l = m->listeners.first; l != NULL &&
@@ -210,7 +213,7 @@ adopt_end(struct worker_slot *s)
 static void
 adopt_again(struct worker_slot *dead)
 {
-	for (unsigned i = 0; i < dead->m->nworkers; i++)
+	for (unsigned i = 0; i < LIVE_WORKERS; i++)
 		if (dead->m->slots[i].adopter == dead) {
 			dead->m->slots[i].adopter = NULL;
 			adopt(&dead->m->slots[i]);
@@ -230,7 +233,7 @@ void
 supervise_unready(struct master *m, bool unready)
 {
 	m->unready = unready;
-	for (unsigned i = 0; i < m->nworkers; i++)
+	for (unsigned i = 0; i < LIVE_WORKERS; i++)
 		send_unready(&m->slots[i]);
 }
 
@@ -284,7 +287,8 @@ on_ack(struct worker_slot *s, const struct msg_table_ack *msg)
 		return;
 	if (msg->error == 0) {
 		s->acked = msg->generation;
-		adopt_end(s);
+		if (!s->leaving)
+			adopt_end(s);
 	} else {
 		s->refused = msg->generation;
 		memcpy(s->refusal, msg->text, sizeof(s->refusal));
@@ -440,7 +444,7 @@ spawn(struct worker_slot *s)
 	s->pid = pid;
 	s->control = pair[0];
 	s->started = clock_mono();
-	s->ready = s->answered = s->aborted = false;
+	s->ready = s->answered = s->aborted = s->leaving = false;
 	s->acked = s->refused = 0;
 	s->silent = 0;
 	s->beat = 0;
@@ -458,7 +462,8 @@ respawn_fire(struct timer_at *t)
 {
 	struct worker_slot *s = t->arg;
 
-	if (s->pid == 0 && s->m->phase <= PHASE_RUNNING)
+	if (s->pid == 0 && s->id < s->m->nworkers &&
+	    s->m->phase <= PHASE_RUNNING)
 		spawn(s);
 }
 
@@ -495,9 +500,10 @@ raise_files(struct master *m)
  * generation count as well.
  */
 static void
-raise_locked(const struct master *m)
+raise_locked(void)
 {
-	rlim_t want = (64 + 4 * (rlim_t)m->nworkers) << 20;
+	/* For as many workers as a reload may ask for. */
+	rlim_t want = (64 + 4 * (rlim_t)LIVE_WORKERS) << 20;
 	struct rlimit l, more = { want, want };
 
 	if (getrlimit(RLIMIT_MEMLOCK, &l) < 0 || (l.rlim_max >= want &&
@@ -511,9 +517,9 @@ int
 supervise_init(struct master *m)
 {
 	raise_files(m);
-	raise_locked(m);
-	m->slots = xcalloc(m->nworkers, sizeof(*m->slots));
-	for (unsigned i = 0; i < m->nworkers; i++) {
+	raise_locked();
+	m->slots = xcalloc(LIVE_WORKERS, sizeof(*m->slots));
+	for (unsigned i = 0; i < LIVE_WORKERS; i++) {
 		struct worker_slot *s = &m->slots[i];
 
 		s->m = m;
@@ -530,8 +536,31 @@ supervise_init(struct master *m)
 void
 supervise_start(struct master *m)
 {
+	/* One that is still leaving its slot is followed when it has ended. */
 	for (unsigned i = 0; i < m->nworkers; i++)
-		spawn(&m->slots[i]);
+		if (m->slots[i].pid == 0 &&
+		    m->slots[i].respawn.at == NSEC_NEVER)
+			spawn(&m->slots[i]);
+}
+
+void
+supervise_leave(struct worker_slot *s)
+{
+	nsec_t grace = s->m->now.info.grace_ns;
+	/* Others serve on, so idle clients need not hurry. */
+	struct msg_drain msg = { .stage = DRAIN_END, .grace_ns = grace,
+	    .idle_ns = grace };
+
+	loop_at(s->m->loop, &s->respawn, NSEC_NEVER);
+	s->leaving = s->pid != 0;
+	adopt(s);
+	supervise_send(s, MSG_DRAIN, &msg, sizeof(msg), NULL, 0);
+}
+
+void
+supervise_left(struct worker_slot *s)
+{
+	adopt_end(s);
 }
 
 /* ---- Dying ------------------------------------------------------------------------------ */
@@ -587,6 +616,14 @@ worker_ended(struct worker_slot *s, int status)
 		log_debug("worker %u (pid %d) %s", s->id, (int)pid, how);
 		return;
 	}
+	if (s->leaving || s->id >= m->nworkers) {
+		log_info("worker %u (pid %d) has left", s->id, (int)pid);
+		adopt_again(s);
+		if (s->id < m->nworkers)
+			spawn(s);
+		publish_progress(m);
+		return;
+	}
 	s->crashes[s->ncrashes++ % CRASHES_KEPT] = now;
 	recent = recent_crashes(s, now);
 	if (m->phase == PHASE_STARTING && (recent >= START_CRASHES ||
@@ -627,7 +664,7 @@ supervise_reap(struct master *m)
 	while ((pid = waitpid(-1, &status, WNOHANG)) > 0) {
 		bool known = dns_reaped(m, pid);
 
-		for (unsigned i = 0; i < m->nworkers && !known; i++)
+		for (unsigned i = 0; i < LIVE_WORKERS && !known; i++)
 			if (m->slots[i].pid == pid) {
 				worker_ended(&m->slots[i], status);
 				known = true;
@@ -674,7 +711,7 @@ check_heartbeat(struct worker_slot *s)
 void
 supervise_tick(struct master *m)
 {
-	for (unsigned i = 0; i < m->nworkers; i++)
+	for (unsigned i = 0; i < LIVE_WORKERS; i++)
 		check_heartbeat(&m->slots[i]);
 }
 
@@ -683,7 +720,7 @@ supervise_alive(const struct master *m)
 {
 	unsigned n = 0;
 
-	for (unsigned i = 0; i < m->nworkers; i++)
+	for (unsigned i = 0; i < LIVE_WORKERS; i++)
 		n += m->slots[i].pid != 0;
 	return n;
 }
@@ -691,7 +728,7 @@ supervise_alive(const struct master *m)
 void
 supervise_kill(struct master *m, int sig)
 {
-	for (unsigned i = 0; i < m->nworkers; i++)
+	for (unsigned i = 0; i < LIVE_WORKERS; i++)
 		if (m->slots[i].pid > 0)
 			(void)kill(m->slots[i].pid, sig);
 }
@@ -699,7 +736,7 @@ supervise_kill(struct master *m, int sig)
 void
 supervise_fini(struct master *m)
 {
-	for (unsigned i = 0; m->slots != NULL && i < m->nworkers; i++) {
+	for (unsigned i = 0; m->slots != NULL && i < LIVE_WORKERS; i++) {
 		control_closed(&m->slots[i]);
 		loop_at(m->loop, &m->slots[i].respawn, NSEC_NEVER);
 	}
