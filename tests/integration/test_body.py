@@ -528,3 +528,26 @@ def test_stalled_reader(limited):
         c.send(head(b"GET /down HTTP/1.1"))
         assert left.wait(5) and 0.5 < time.monotonic() - start < 3
     assert limited.access(limited.mark + 1)[limited.mark]["Reason"] == "client-stalled"
+
+
+@pytest.mark.parametrize("entry", ["web", "tls"])
+@pytest.mark.parametrize("framing", [b"Content-Length: 5\r\n", b"",
+                                     b"Transfer-Encoding: chunked\r\n"])
+def test_head_does_not_wait_for_the_body(site, entry, framing):
+    """A head is there although the first byte of its body takes its time."""
+    go = threading.Event()
+
+    def serve(c, r):
+        c.body(r)
+        c.send(b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\n" +
+               framing + b"\r\n")
+        assert go.wait(5)
+        c.send(b"5\r\nhello\r\n0\r\n\r\n" if b"chunked" in framing else b"hello")
+        return framing != b""
+    site.on("/late", serve)
+    with site.client(entry, tls=entry == "tls", timeout=2) as c:
+        c.send(head(b"GET /late HTTP/1.1"))
+        assert c.final().status == 200
+        go.set()
+        while b"hello" not in c.buffer:
+            assert c.more()

@@ -187,6 +187,7 @@ upstream_open(struct fiber *f, struct exchange *x, const struct tserver *sv,
 	u->sent_all = u->body_done = u->broken = false;
 	u->given = 0;
 	u->client = NULL;
+	u->relayed = u->quiet = false;
 	*ret = u;
 	return 0;
 }
@@ -429,8 +430,9 @@ body_end(struct upstream *u, struct str *ret, bool *ret_last)
 }
 
 /*
- * As stream_fill(); once the server has been quiet for a moment, the client is
- * watched too, so that one who left does not hold it (H1-C15).
+ * As stream_fill(); once the server has been quiet for a moment, -EAGAIN says so
+ * and from then on the client is watched, so that one who left does not hold
+ * the server (H1-C15).
  */
 static int
 fill_body(struct fiber *f, struct upstream *u)
@@ -438,16 +440,15 @@ fill_body(struct fiber *f, struct upstream *u)
 	nsec_t soon = ring_now(u->w->ring) + 100 * NSEC_MSEC, before;
 	int r;
 
-	if (u->client == NULL || soon >= fiber_get_deadline(f))
+	if (!u->relayed || soon >= fiber_get_deadline(f))
 		return stream_fill(f, &u->st, SIZE_MAX);
-	before = fiber_deadline(f, soon);
-	r = stream_fill(f, &u->st, SIZE_MAX);
+	before = fiber_deadline(f, u->quiet ? fiber_get_deadline(f) : soon);
+	r = u->quiet ? wait_answer(f, u, u->client) : 0;
+	if (r == 0)
+		r = stream_fill(f, &u->st, SIZE_MAX);
 	fiber_deadline(f, before);
-	if (r != -ETIMEDOUT)
-		return r;
-	r = wait_answer(f, u, u->client);
-	fiber_deadline(f, before);
-	return r < 0 ? r : stream_fill(f, &u->st, SIZE_MAX);
+	u->quiet = !u->quiet && r == -ETIMEDOUT;
+	return u->quiet ? -EAGAIN : r;
 }
 
 int
@@ -481,6 +482,11 @@ upstream_read_body(struct fiber *f, struct upstream *u, struct str *ret,
 			continue;
 		}
 		r = fill_body(f, u);
+		if (r == -EAGAIN) {
+			*ret = STR_NONE;
+			*ret_last = false;
+			return 1;
+		}
 		if (r == 0)
 			return body_end(u, ret, ret_last);
 		if (r < 0) {

@@ -36,6 +36,8 @@ struct upstream {
 	nsec_t idle_timeout;
 	struct iovec iov[3];		/* body bytes in flight */
 	char size[20];			/* their chunk line */
+	bool relayed;			/* its body goes on as it comes; see upstream_read_body() */
+	bool quiet;			/* private: nothing came for a moment */
 	bool reused;			/* came from the pool */
 	bool sent_all;			/* the request is fully written */
 	bool body_done;			/* the answer is fully read */
@@ -72,7 +74,8 @@ int	upstream_read_head(struct fiber *f, struct upstream *u, struct str method,
 /*
  * The next piece of the body: 1 with *ret (not empty unless *ret_last), valid
  * until the next call; -EPROTO when it is truncated or malformed,
- * -ECONNABORTED when u->client left.
+ * -ECONNABORTED when u->client left. Where it is relayed, an empty piece says
+ * that the server takes its time: what is held back may go on.
  */
 int	upstream_read_body(struct fiber *f, struct upstream *u, struct str *ret,
 	    bool *ret_last);
