@@ -95,8 +95,8 @@ regexp_new(struct str pattern, char *why, size_t why_size)
 		return NULL;
 	}
 	re->code = pcre2_compile((PCRE2_SPTR)(pattern.n != 0 ? pattern.p : ""),
-	    pattern.n, PCRE2_DOLLAR_ENDONLY | PCRE2_NEVER_BACKSLASH_C, &err,
-	    &at, NULL);
+	    pattern.n, PCRE2_DOLLAR_ENDONLY | PCRE2_ALT_CIRCUMFLEX |
+	    PCRE2_NEVER_BACKSLASH_C, &err, &at, NULL);
 	if (re->code == NULL) {
 		PCRE2_UCHAR text[128];
 

@@ -3,7 +3,9 @@
  * Regular expressions as Traefik's users write them (RE2 syntax), run by PCRE2:
  * interpreted, never compiled to machine code (P-15), and with limits on
  * matching, depth and memory, so that no pattern takes exponential time (S-609).
- * What the two read differently is refused when it is compiled.
+ * What the two read differently is refused when it is compiled. Bytes are
+ * matched, so that no byte of a client can hide from a pattern by being no
+ * UTF-8: "." is one byte, and a character beyond ASCII is several.
  */
 #ifndef REGEXP_H
 #define REGEXP_H

@@ -178,6 +178,8 @@ START_TEST(replacing)
 		{ "$", "abc", "!", "abc!" }, { "^", "abc", "!", "!abc" },
 		{ "b*", "abbb", "x", "xax" },
 		{ "a", "aaa", "", "" },
+		{ "(?m)^", "a\nb\n", "-", "-a\n-b\n-" },
+		{ "(?m)$", "a\nb\n", "-", "a-\nb-\n-" },
 	};
 	struct arena a;
 
