@@ -20,6 +20,11 @@ struct arena {
 
 /* No allocation yet; max is the cap in bytes. */
 void	arena_init(struct arena *a, size_t max);
+/*
+ * Room for exactly n bytes in the first chunk of an empty arena, for what is
+ * kept long and whose size is known. 0 or -ENOMEM.
+ */
+int	arena_reserve(struct arena *a, size_t n);
 void	arena_fini(struct arena *a);
 /* Frees all but the first chunk. */
 void	arena_reset(struct arena *a);

@@ -4,6 +4,8 @@ libconfig_a_CPPFLAGS = $(AM_CPPFLAGS) $(I_CONFIG) -I$(builddir)/config
 libconfig_a_CFLAGS = $(AM_CFLAGS) $(YAML_CFLAGS) $(JANSSON_CFLAGS)
 libconfig_a_SOURCES = \
 	config/validate.c config/validate.h \
+	config/change.c config/change.h \
+	config/confine.c config/confine.h \
 	config/diag.c config/diag.h \
 	config/document.c config/document.h \
 	config/json.c config/json.h \

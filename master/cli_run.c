@@ -152,7 +152,7 @@ cli_check(const struct cli *c)
 	struct compiled made = { 0 };
 	struct diags d = { 0 };
 	struct source *s = source_load(c->config, NULL, &d);
-	struct world *w = s != NULL ? source_world(s, &d) : NULL;
+	struct world *w = s != NULL ? source_world(s, NULL, 0, &d) : NULL;
 	unsigned wrong;
 
 	if (w != NULL)

@@ -14,6 +14,7 @@
  *   logs.c       log descriptors of master and workers
  *   tickets_rotate.c  session ticket keys
  *   names_dns.c  the DNS child and what it found
+ *   cluster.c    what the same child says of a Kubernetes cluster
  *   status.c     akkod status
  *   notify.c     what the service manager is told
  */
@@ -37,6 +38,7 @@ struct local_ca;
 struct source;
 struct watcher;
 struct dns;
+struct cluster;
 struct master;
 
 /* What the command line says; the configuration may fill what it leaves. */
@@ -101,6 +103,9 @@ struct waiter {
 
 #define WAITERS_MAX	32
 
+/* Hashes of the diagnostics that were logged last, sorted. */
+struct said { uint64_t *v; unsigned n; };
+
 enum phase { PHASE_STARTING, PHASE_RUNNING, PHASE_STOPPING, PHASE_ENDED };
 
 struct master {
@@ -119,6 +124,7 @@ struct master {
 	struct watcher *watcher;
 	char *config_error;		/* of the last load, NULL: it was good */
 	nsec_t config_loaded;		/* wall clock, last good load */
+	struct said said;
 
 	struct live *live;
 	int live_fd;
@@ -151,6 +157,7 @@ struct master {
 
 	struct local_ca *ca;
 	struct dns *dns;
+	struct cluster *cluster;
 
 	struct watch signals;
 	struct timer_at tick;		/* every second: heartbeat, log sizes */
@@ -263,6 +270,30 @@ unsigned dns_resolve(void *arg, struct str name, struct addr out[RESOLVED_MAX]);
 bool	dns_reaped(struct master *m, pid_t pid);
 void	dns_fini(struct master *m);
 json_t *dns_status(const struct master *m);
+/* The controller runs from now on, also without a name to resolve. */
+void	controller_need(struct master *m);
+/* Ends it; a new one follows at once. */
+void	controller_restart(struct master *m);
+
+/* ---- cluster.c --------------------------------------------------------------------------------- */
+
+void	cluster_init(struct master *m);
+void	cluster_fini(struct master *m);
+/* After a configuration was taken: are other settings to be told? */
+void	cluster_settings(struct master *m);
+bool	cluster_wanted(const struct master *m);
+/* A new controller listens on control. 0 or -errno: it cannot be told. */
+int	cluster_started(struct master *m, int control);
+/* False when the controller is not to be listened to any more. */
+bool	cluster_receive(struct master *m, const struct msg_bytes *msg);
+/* All that stood in the socket was received. */
+void	cluster_received(struct master *m);
+/* What Kubernetes adds to the world of a configuration; how many parts. */
+unsigned cluster_world(struct master *m, const struct config *c,
+	    struct world_part *out);
+/* Has every configured provider been synchronised once? */
+bool	cluster_synced(const struct master *m);
+json_t *cluster_status(const struct master *m);
 
 /* ---- status.c ---------------------------------------------------------------------------------- */
 

@@ -5,6 +5,7 @@ libmaster_a_SOURCES = \
 	master/cli.c master/cli.h \
 	master/cli_ask.c \
 	master/cli_run.c \
+	master/cluster.c \
 	master/compile.c master/compile.h master/compile_impl.h \
 	master/compile_hosts.c master/compile_hosts.h \
 	master/compile_mw.c \
@@ -21,6 +22,7 @@ libmaster_a_SOURCES = \
 	master/master.h \
 	master/name_map.c master/name_map.h \
 	master/names_dns.c \
+	master/parts.c master/parts.h \
 	master/notify.c master/notify.h \
 	master/publish.c \
 	master/reload.c \
@@ -48,7 +50,11 @@ UNIT_TESTS += tests/unit/test_compile tests/unit/test_master_cli \
 	tests/unit/test_master_control tests/unit/test_master_logfile
 MASTER_TEST_LIBS = libmaster.a libconfig.a libroute.a libauth.a libtls.a \
 	libshm.a libbase.a $(ALL_LIBS) $(CHECK_LIBS)
-UNIT_TESTS += tests/unit/test_rule_program
+UNIT_TESTS += tests/unit/test_rule_program tests/unit/test_parts
+tests_unit_test_parts_CPPFLAGS = $(AM_CPPFLAGS) $(I_MASTER) \
+	-I$(srcdir)/tests/unit
+tests_unit_test_parts_SOURCES = tests/unit/test_parts.c tests/unit/unit.h
+tests_unit_test_parts_LDADD = $(MASTER_TEST_LIBS)
 tests_unit_test_rule_program_CPPFLAGS = $(AM_CPPFLAGS) $(I_MASTER) \
 	-I$(srcdir)/tests/unit
 tests_unit_test_rule_program_SOURCES = tests/unit/test_rule_program.c \

@@ -23,6 +23,7 @@
 #define COALESCE	(10 * NSEC_MSEC)	/* names resolve in bursts */
 #define AGAIN		(50 * NSEC_MSEC)	/* when its socket is full */
 #define FILES		256
+#define TURN		256			/* messages between two looks at others */
 
 struct known {
 	char *name;
@@ -40,6 +41,7 @@ struct dns {
 	struct names index;
 	struct known *v;
 	unsigned n;
+	bool planned;		/* its end was asked for */
 };
 
 static void
@@ -102,23 +104,35 @@ on_resolved(struct dns *d, const struct msg_resolved *msg)
 	return true;
 }
 
+static bool
+on_message(struct dns *d, const struct msg *msg)
+{
+	for (unsigned i = 0; i < msg->nfds; i++)
+		(void)close(msg->fds[i]);
+	if (msg->type == MSG_RESOLVED)
+		return on_resolved(d, (const void *)msg->payload);
+	if (msg->type == MSG_CHANGES)
+		return cluster_receive(d->m, (const void *)msg->payload);
+	return false;
+}
+
 static void
 ready(struct watch *w, uint32_t events)
 {
 	static struct msg msg;
 	struct dns *d = w->arg;
-	int r;
+	int r = -EAGAIN;
 
 	(void)events;
-	while ((r = msg_recv(d->control, &msg)) == 1)
-		if (msg.type != MSG_RESOLVED ||
-		    !on_resolved(d, (const void *)msg.payload)) {
-			for (unsigned i = 0; i < msg.nfds; i++)
-				(void)close(msg.fds[i]);
+	/* Bounded: who sends without end does not keep the master. */
+	for (unsigned i = 0; i < TURN && (r = msg_recv(d->control, &msg)) ==
+	    1; i++)
+		if (!on_message(d, &msg)) {
 			r = -EPROTO;
 			break;
 		}
-	if (r == -EAGAIN)
+	cluster_received(d->m);
+	if (r == -EAGAIN || r == 1)
 		return;
 	if (r != 0 && d->pid > 0) {
 		log_error("the controller sent what no controller sends; it "
@@ -165,6 +179,11 @@ spawn(struct dns *d)
 	}
 	d->pid = pid;
 	d->control = pair[0];
+	d->planned = false;
+	if (cluster_started(d->m, d->control) < 0) {
+		log_error("the controller cannot be told what to watch");
+		(void)kill(d->pid, SIGKILL);
+	}
 	for (unsigned i = 0; i < d->n; i++)
 		ask(d, &d->v[i]);
 }
@@ -241,11 +260,35 @@ dns_reaped(struct master *m, pid_t pid)
 		return false;
 	d->pid = 0;
 	close_control(d);
-	if (m->phase <= PHASE_RUNNING) {
+	if (m->phase <= PHASE_RUNNING && d->planned) {
+		loop_at(m->loop, &d->respawn, clock_mono());
+	} else if (m->phase <= PHASE_RUNNING) {
 		log_error("the controller ended; a new one follows");
 		loop_at(m->loop, &d->respawn, clock_mono() + NSEC_SEC);
 	}
 	return true;
+}
+
+void
+controller_need(struct master *m)
+{
+	struct dns *d = m->dns;
+
+	if (d->pid != 0)
+		controller_restart(m);
+	else if (d->respawn.at == NSEC_NEVER)
+		loop_at(m->loop, &d->respawn, clock_mono());
+}
+
+void
+controller_restart(struct master *m)
+{
+	struct dns *d = m->dns;
+
+	if (d->pid == 0)
+		return;
+	d->planned = true;
+	(void)kill(d->pid, SIGKILL);
 }
 
 json_t *

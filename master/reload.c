@@ -13,6 +13,7 @@
 #include "master.h"
 
 #include "alloc.h"
+#include "hash.h"
 #include "local_ca.h"
 #include "log.h"
 #include "settings.h"
@@ -29,21 +30,51 @@ static void renew_fire(struct timer_at *t);
 
 /* ---- Reporting ------------------------------------------------------------------------- */
 
-static void
-log_diags(const struct diags *d)
+static int
+hash_cmp(const void *a, const void *b)
 {
+	uint64_t x = *(const uint64_t *)a, y = *(const uint64_t *)b;
+
+	return x < y ? -1 : x > y;
+}
+
+static bool
+was_said(const struct master *m, uint64_t hash)
+{
+	return m->said.n != 0 && bsearch(&hash, m->said.v, m->said.n,
+	    sizeof(hash), hash_cmp) != NULL;
+}
+
+/*
+ * All of a reload; of a compilation that nobody asked for only what the last
+ * one did not say. The last texts are known by their hashes.
+ */
+static void
+log_diags(struct master *m, const struct diags *d, bool all)
+{
+	struct said said = { xcalloc(d->n, sizeof(uint64_t)), d->n };
+
 	for (unsigned i = 0; i < d->n; i++) {
 		struct buf b = BUF_INIT;
 
 		diag_format(&d->v[i], &b);
 		while (b.n != 0 && b.p[b.n - 1] == '\n')
 			b.n--;
+		said.v[i] = hash_str(buf_str(&b), 0);
+		if (!all && was_said(m, said.v[i])) {
+			buf_fini(&b);
+			continue;
+		}
 		if (d->v[i].class == DIAG_WARNING)
 			log_warn("%.*s", STR_ARG(buf_str(&b)));
 		else
 			log_error("%.*s", STR_ARG(buf_str(&b)));
 		buf_fini(&b);
 	}
+	if (d->n != 0)
+		qsort(said.v, said.n, sizeof(*said.v), hash_cmp);
+	free(m->said.v);
+	m->said = said;
 }
 
 /* The same for the one who asked. */
@@ -289,7 +320,9 @@ static int
 apply(struct master *m, struct source *next, struct diags *d, char **ret_why)
 {
 	nsec_t from = clock_mono();
-	struct world *w = source_world(next, d);
+	struct world_part more[SOURCE_MORE];
+	struct world *w = source_world(next, more, cluster_world(m,
+	    next->config, more), d);
 	uint32_t first_new = m->listeners.next_id;
 	char err[400];
 	int r;
@@ -315,7 +348,8 @@ apply(struct master *m, struct source *next, struct diags *d, char **ret_why)
 	m->config_loaded = clock_wall();
 	set_error(m, next->provider_error != NULL ?
 	    xstrdup(next->provider_error) : NULL);
-	log_diags(d);
+	log_diags(m, d, true);
+	cluster_settings(m);
 	if (r != 0 || next->provider_error == NULL)
 		tell_result(m, r, clock_mono() - from);
 	return 0;
@@ -324,7 +358,7 @@ apply(struct master *m, struct source *next, struct diags *d, char **ret_why)
 static int
 refuse(struct master *m, const struct diags *d, char *why)
 {
-	log_diags(d);
+	log_diags(m, d, true);
 	log_error("the configuration was not taken; generation %llu stays",
 	    (unsigned long long)m->now.number);
 	set_error(m, why);
@@ -378,9 +412,17 @@ void
 reload_compile(struct master *m)
 {
 	struct diags d = { 0 };
-	struct world *w = source_world(m->source, &d);
+	nsec_t from = clock_mono();
+	struct world_part more[SOURCE_MORE];
+	struct world *w = source_world(m->source, more, cluster_world(m,
+	    m->source->config, more), &d);
 
-	(void)compile_and_publish(m, w, &d);
+	if (compile_and_publish(m, w, &d) > 0)
+		log_debug("generation %llu: %u routers, %u of them broken; "
+		    "made in %.1f ms", (unsigned long long)m->now.number,
+		    m->now.info.nrouters, m->now.info.nbroken,
+		    (double)(clock_mono() - from) / (double)NSEC_MSEC);
+	log_diags(m, &d, false);
 	world_free(w);
 	diags_fini(&d);
 }

@@ -402,6 +402,7 @@ prepare(struct master *m)
 	registry_init(&m->live_servers, LIVE_SERVERS);
 	registry_init(&m->live_limits, UINT32_MAX - 1);
 	dns_init(m);
+	cluster_init(m);
 	(void)supervise_init(m);
 	return reload_first(m);
 }
@@ -415,6 +416,8 @@ finish(struct master *m)
 		answer_stop(m);
 	watch_fini(m);
 	dns_fini(m);
+	cluster_fini(m);
+	free(m->said.v);
 	control_free(m->control);
 	supervise_fini(m);
 	listen_close_all(&m->listeners);

@@ -135,9 +135,10 @@ source_free(struct source *s)
 }
 
 struct world *
-source_world(const struct source *s, struct diags *diags)
+source_world(const struct source *s, const struct world_part *more,
+    unsigned nmore, struct diags *diags)
 {
-	struct world_part parts[2];
+	struct world_part parts[2 + SOURCE_MORE];
 	struct world *w;
 	unsigned n = 0;
 
@@ -146,6 +147,8 @@ source_world(const struct source *s, struct diags *diags)
 	if (s->provided != NULL)
 		parts[n++] = (struct world_part){ &s->provided->dynamic,
 		    "file" };
+	for (unsigned i = 0; i < nmore && i < SOURCE_MORE; i++)
+		parts[n++] = more[i];
 	w = world_make(s->config, parts, n, diags);
 	w->not_ready = s->config->file != NULL && s->provided == NULL;
 	return w;

@@ -36,8 +36,12 @@ struct source *source_load_files(const struct source *last,
 void	source_commit(struct source **cur, struct source *next);
 void	source_free(struct source *s);
 
-/* The world of a source. */
-struct world *source_world(const struct source *s, struct diags *diags);
+#define SOURCE_MORE	2
+
+/* The world of a source and of what other providers say, at most SOURCE_MORE. */
+struct world *source_world(const struct source *s,
+	    const struct world_part *more, unsigned nmore,
+	    struct diags *diags);
 
 /* All diagnostics of at least this class, one per line; the caller frees it. */
 char   *source_diag_text(const struct diags *d, enum diag_class least);

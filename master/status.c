@@ -132,6 +132,8 @@ status_json(const struct master *m)
 	json_object_set_new(o, "listeners", listeners_json(m));
 	json_object_set_new(o, "routers", routers_json(m));
 	json_object_set_new(o, "names", dns_status(m));
+	if (cluster_wanted(m))
+		json_object_set_new(o, "kubernetes", cluster_status(m));
 	json_object_set_new(o, "log", json_string(m->log.path != NULL ?
 	    m->log.path : "standard output"));
 	json_object_set_new(o, "log_dropped", number(log_dropped()));

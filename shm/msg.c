@@ -23,6 +23,8 @@ static const struct { uint16_t bytes; uint8_t fds; } rules[] = {
 	[MSG_WANT_RSA] = { 0, 0 },
 	[MSG_RESOLVE] = { sizeof(struct msg_name), 0 },
 	[MSG_RESOLVED] = { sizeof(struct msg_resolved), 0 },
+	[MSG_SETTINGS] = { sizeof(struct msg_bytes), 0 },
+	[MSG_CHANGES] = { sizeof(struct msg_bytes), 0 },
 };
 _Static_assert(ARRAY_SIZE(rules) == MSG_TYPES, "a rule for each message");
 

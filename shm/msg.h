@@ -33,8 +33,10 @@ enum msg_type {
 	MSG_WANT_RSA,		/* no payload: a client knows no ECDSA */
 	/* master -> controller */
 	MSG_RESOLVE,		/* struct msg_name */
+	MSG_SETTINGS,		/* struct msg_bytes: of a stream of records */
 	/* controller -> master */
 	MSG_RESOLVED,		/* struct msg_resolved */
+	MSG_CHANGES,		/* struct msg_bytes: of a stream of records */
 	MSG_TYPES
 };
 
@@ -72,6 +74,7 @@ struct msg_status {
 };
 
 struct msg_name { char name[256]; };
+struct msg_bytes { uint32_t n, reserved; char data[MSG_BYTES_MAX - 8]; };
 struct msg_resolved { char name[256]; uint32_t n, reserved; struct addr addrs[16]; };
 
 /*

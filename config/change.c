@@ -1,0 +1,136 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* Records of named changes; see change.h. */
+#include "change.h"
+
+#include "model.h"
+
+#include <errno.h>
+
+#define HEAD	8
+
+const char *const change_providers[CHANGE_PARTS] = {
+	[PART_INGRESS] = "kubernetes", [PART_CRD] = "kubernetescrd",
+};
+
+const char *const change_words[CHANGE_KINDS] = {
+	[CHANGE_ROUTER] = "router", [CHANGE_SERVICE] = "service",
+	[CHANGE_MIDDLEWARE] = "middleware",
+	[CHANGE_TRANSPORT] = "serversTransport",
+	[CHANGE_TLS_OPTIONS] = "TLS options", [CHANGE_TLS_STORE] = "TLS store",
+	[CHANGE_CERTIFICATE] = "certificate", [CHANGE_NOTE] = "note",
+};
+
+const struct schema *
+change_schema(enum change_kind kind)
+{
+	switch (kind) {
+	case CHANGE_ROUTER:
+		return schema_router;
+	case CHANGE_SERVICE:
+		return schema_service;
+	case CHANGE_MIDDLEWARE:
+		return schema_middleware;
+	case CHANGE_TRANSPORT:
+		return schema_transport;
+	case CHANGE_TLS_OPTIONS:
+		return schema_tls_options;
+	case CHANGE_TLS_STORE:
+		return schema_tls_store;
+	case CHANGE_CERTIFICATE:
+		return schema_certificate;
+	default:
+		return NULL;
+	}
+}
+
+static void
+put_number(struct buf *b, uint32_t v, unsigned bytes)
+{
+	for (unsigned i = 0; i < bytes; i++)
+		buf_putc(b, (char)(uint8_t)(v >> (8 * i)));
+}
+
+static void
+put_text(struct buf *b, struct str s)
+{
+	s = str_head(s, CHANGE_NAME_MAX);
+	put_number(b, (uint32_t)s.n, 2);
+	buf_puts(b, s);
+}
+
+int
+change_put(struct buf *out, const struct change *c)
+{
+	size_t from = out->n, n;
+
+	if (c->name.n > CHANGE_NAME_MAX || c->body.n > CHANGE_BYTES_MAX -
+	    HEAD - 3 * (CHANGE_NAME_MAX + 2))
+		return -E2BIG;
+	put_number(out, 0, 4);
+	put_number(out, c->op, 1);
+	put_number(out, c->part, 1);
+	put_number(out, c->kind, 1);
+	put_number(out, c->verdict, 1);
+	put_text(out, c->name);
+	put_text(out, c->origin);
+	put_text(out, c->why);
+	buf_puts(out, c->body);
+	if (buf_failed(out))
+		return -ENOMEM;
+	n = out->n - from - 4;
+	for (unsigned i = 0; i < 4; i++)
+		out->p[from + i] = (char)(uint8_t)(n >> (8 * i));
+	return 0;
+}
+
+static uint32_t
+number(const char *p, unsigned bytes)
+{
+	uint32_t v = 0;
+
+	for (unsigned i = 0; i < bytes; i++)
+		v |= (uint32_t)(uint8_t)p[i] << (8 * i);
+	return v;
+}
+
+static bool
+take_text(struct str *rest, struct str *ret)
+{
+	uint32_t n;
+
+	if (rest->n < 2 || (n = number(rest->p, 2)) > CHANGE_NAME_MAX ||
+	    n > rest->n - 2)
+		return false;
+	*ret = str_n(rest->p + 2, n);
+	*rest = str_from(*rest, n + 2);
+	return str_chr(*ret, '\0') < 0;
+}
+
+int
+change_next(struct str *rest, struct change *ret)
+{
+	struct str in;
+	uint32_t n;
+
+	if (rest->n < 4)
+		return 0;
+	n = number(rest->p, 4);
+	if (n < 4 || n > CHANGE_BYTES_MAX)
+		return -EPROTO;
+	if (rest->n - 4 < n)
+		return 0;
+	in = str_n(rest->p + 4, n);
+	*rest = str_from(*rest, n + 4);
+	*ret = (struct change){ .op = (enum change_op)(uint8_t)in.p[0],
+	    .part = (enum change_part)(uint8_t)in.p[1],
+	    .kind = (enum change_kind)(uint8_t)in.p[2],
+	    .verdict = (uint8_t)in.p[3] };
+	in = str_from(in, 4);
+	if (ret->op == 0 || ret->op >= CHANGE_OPS ||
+	    ret->part >= CHANGE_PARTS || ret->kind >= CHANGE_KINDS ||
+	    ret->verdict > VERDICT_UNUSABLE || !take_text(&in, &ret->name) ||
+	    !take_text(&in, &ret->origin) || !take_text(&in, &ret->why))
+		return -EPROTO;
+	ret->body = in;
+	return 1;
+}

@@ -1,0 +1,67 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * The stream of named changes from the controller to the master, and of
+ * settings the other way: records of bounded size, each whole or not there.
+ *
+ *   record = u32 bytes that follow; u8 op, part, kind, verdict;
+ *            u16 + name, u16 + origin, u16 + why; body
+ *
+ * What a part says counts when CHANGE_COMMIT ends it, so no half of a change is
+ * ever served. A sender that starts anew says everything again and then
+ * CHANGE_SYNCED: what it did not name is gone.
+ */
+#ifndef CHANGE_H
+#define CHANGE_H
+
+#include "buf.h"
+#include "schema.h"
+
+#define CHANGE_BYTES_MAX	(3u << 20)	/* a Secret has 1 MiB at most */
+#define CHANGE_NAME_MAX		1024
+
+enum change_op {
+	CHANGE_UPSERT = 1,	/* body: the object, see wire.h */
+	CHANGE_DELETE,
+	CHANGE_COMMIT,
+	CHANGE_SYNCED,		/* followed by a commit */
+	CHANGE_SETTINGS,	/* to the controller; body: struct kube_provider */
+	CHANGE_STATE,		/* of a watch; name, why, origin: its version */
+	CHANGE_OPS
+};
+
+enum change_part { PART_INGRESS, PART_CRD, CHANGE_PARTS };
+
+enum change_kind {
+	CHANGE_ROUTER, CHANGE_SERVICE, CHANGE_MIDDLEWARE, CHANGE_TRANSPORT,
+	CHANGE_TLS_OPTIONS, CHANGE_TLS_STORE, CHANGE_CERTIFICATE,
+	CHANGE_NOTE,		/* why an object is refused; no body */
+	CHANGE_KINDS
+};
+
+struct change {
+	enum change_op op;
+	enum change_part part;
+	enum change_kind kind;
+	unsigned verdict;	/* enum verdict */
+	struct str name, origin, why, body;
+};
+
+/* "kubernetes", "kubernetescrd": what stands after '@'. */
+extern const char *const change_providers[CHANGE_PARTS];
+/* The schema of a kind's body; NULL for notes. */
+const struct schema *change_schema(enum change_kind kind);
+/* "router", ... for messages. */
+extern const char *const change_words[CHANGE_KINDS];
+
+/*
+ * Appends a record. -E2BIG, with nothing appended, when it is larger than a
+ * reader takes; origin and why are cut to fit.
+ */
+int	change_put(struct buf *out, const struct change *c);
+/*
+ * Takes the first record off *rest; its slices point into *rest. 1, 0 when it
+ * is not complete yet, -EPROTO when no more may be read.
+ */
+int	change_next(struct str *rest, struct change *ret);
+
+#endif
