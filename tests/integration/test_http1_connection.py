@@ -632,3 +632,44 @@ def test_request_counts_return(site):
     with socket.create_connection(("127.0.0.1", site.ports["web"])):
         eventually(lambda: site.status()["workers"][0]["connections"] == 1)
     eventually(lambda: site.status()["workers"][0]["connections"] == 0)
+
+
+@pytest.mark.parametrize("host", [b"none.test", b"a.test"])
+def test_endless_pipeline(site, host):
+    """S-114: who pipelines without end does not keep others waiting."""
+    over = threading.Event()
+    data = head(b"GET /x HTTP/1.1", host=host) * 500
+
+    def send(c):
+        try:
+            while not over.is_set():
+                c.send(data)
+        except OSError:
+            pass
+
+    def receive(c):
+        try:
+            while c.sock.recv(1 << 20):
+                pass
+        except OSError:
+            pass
+    hogs = [site.client() for _ in range(3)]
+    threads = [threading.Thread(target=f, args=(c,))
+               for c in hogs for f in (send, receive)]
+    for t in threads:
+        t.start()
+    worst = 0
+    try:
+        with site.client() as c:
+            for _ in range(20):
+                start = time.monotonic()
+                assert c.request("GET", "/", host="none.test").status == 404
+                worst = max(worst, time.monotonic() - start)
+                time.sleep(0.01)
+    finally:
+        over.set()
+        for c in hogs:
+            c.sock.shutdown(socket.SHUT_RDWR)
+        for t in threads:
+            t.join()
+    assert worst < 0.3, worst
