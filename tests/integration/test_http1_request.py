@@ -222,7 +222,6 @@ LINE = [
            seen=target("/?a=%zz&b=%&c=%0")),
     passed("L21-allowed", [line(b"GET /a%00b HTTP/1.1")], entry="nul",
            seen=target("/a%00b")),
-    refused("L23", {"preface": b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"}, status=505),
     refused("L26", {
         "v1": b"PROXY TCP4 192.0.2.1 192.0.2.2 1 2\r\n",
         "v1-unknown": b"PROXY UNKNOWN\r\n",
@@ -632,6 +631,24 @@ def test_no_host_in_http10(site, entry, status, keep):
     seen = site.upstream.requests[before:]
     assert [s["Host"] for s in seen] == \
         ([site.upstream.address] if status == 200 else [])
+
+
+@pytest.mark.parametrize("data", [
+    line(b"PRI * HTTP/2.0"), b"PRI * HTTP/2.0\r\n\r\n" + GOOD,
+    b"PRI * HTTP/2.0\r\n\r\nSM\r\n\rX" + GOOD, line(b"PRI / HTTP/2.0"),
+    line(b"PRI * HTTP/1.1") + GOOD, b"PRI " + GOOD])
+def test_not_quite_a_preface(site, data):
+    """L23: PRI begins HTTP/2; where that does not follow all ends."""
+    before = len(site.upstream.requests)
+    with site.client() as c:
+        c.send(data)
+        try:
+            while c.more():
+                pass
+        except ConnectionResetError:
+            pass
+        assert b"HTTP/1" not in c.buffer
+    assert len(site.upstream.requests) == before
 
 
 @pytest.mark.parametrize("status", [400, 505])
