@@ -485,7 +485,7 @@ access_line_json(const struct exchange *x, const struct taccess_log *a,
 	put_time(&l, "StartLocal", start_wall(x), true);
 	put_headers(&l, "request_", &x->req.fields);
 	put_headers(&l, "origin_", &x->facts.origin_fields);
-	put_headers(&l, "downstream_", &x->resp.fields);
+	put_headers(&l, "downstream_", &x->facts.sent_fields);
 	json_put(&j, STR("level"), STR("\"info\""));
 	json_put(&j, STR("msg"), STR("\"\""));
 	put_time(&l, "time", clock_wall(), false);

@@ -61,18 +61,58 @@ respond_begin(struct exchange *x)
 	x->resp.no_body = false;
 }
 
+int
+exchange_keep_fields(struct exchange *x, const struct fields *fs,
+    struct fields *ret)
+{
+	const struct taccess_log *a;
+	struct field *v;
+
+	if (x->t == NULL || x->t->hdr->access_log.n == 0)
+		return 0;
+	a = TABLE_REC(x->t, access_log, struct taccess_log, 0);
+	if (a->headers_mode == TLOG_DROP && a->headers.n == 0)
+		return 0;
+	/* One more: whoever sends may add the length. */
+	if ((v = arena_alloc(&x->arena, (fs->n + 1) * sizeof(*v))) == NULL)
+		return -ENOMEM;
+	*ret = (struct fields){ v, 0, fs->n + 1 };
+	FIELDS_EACH(fs, c)
+		if (fields_push(ret, c->id, arena_dup(&x->arena,
+		    field_name(c)), arena_dup(&x->arena, field_value(c))) < 0)
+			return -ENOMEM;
+	return 0;
+}
+
+/* For the log: what the client gets, with the length that the codec adds. */
+static void
+keep_sent(struct exchange *x, bool with_length)
+{
+	struct fields *sent = &x->facts.sent_fields;
+
+	if (exchange_keep_fields(x, &x->resp.fields, sent) == 0 &&
+	    sent->v != NULL && with_length)
+		(void)fields_push(sent, FIELD_CONTENT_LENGTH,
+		    field_canonical(FIELD_CONTENT_LENGTH), arena_printf(
+		    &x->arena, "%lld", (long long)x->resp.length));
+}
+
+
 bool
 respond_settle(struct exchange *x)
 {
 	struct response *a = &x->resp;
 	unsigned st = a->status;
+	bool known;
 
 	live_bump(x->w->mine->responses[st / 100 < 6 ? st / 100 : 0], 1);
 	a->no_body |= st == 204 || st == 304 || st < 200 ||
 	    str_eq(x->req.method, STR("HEAD"));
 	if (st == 304)
 		fields_remove(&a->fields, FIELD_CONTENT_TYPE);
-	return a->length >= 0 && st != 204 && st != 304 && st >= 200;
+	known = a->length >= 0 && st != 204 && st != 304 && st >= 200;
+	keep_sent(x, known);
+	return known;
 }
 
 int

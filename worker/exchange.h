@@ -122,7 +122,8 @@ struct exchange_facts {
 	uint64_t number;		/* RequestCount */
 	const struct tserver *server;	/* the one that answered */
 	const struct tservice *service;
-	struct fields origin_fields;	/* kept only when the log wants them */
+	/* Kept only when the log wants them. */
+	struct fields origin_fields, sent_fields;
 };
 
 struct exchange {
@@ -151,6 +152,13 @@ struct exchange {
 	struct field req_store[FIELDS_MAX];
 	struct field resp_store[FIELDS_MAX];
 };
+
+/*
+ * Copies fields for an access log that wants some: what they point to is gone
+ * when the line is written. 0 or -ENOMEM.
+ */
+int	exchange_keep_fields(struct exchange *x, const struct fields *fs,
+	    struct fields *ret);
 
 /* One per exchange in work, pooled by the worker. NULL: memory is short. */
 struct exchange *exchange_get(struct worker *w);

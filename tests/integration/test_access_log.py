@@ -186,6 +186,7 @@ def test_headers(a):
     assert line["request_X-Set"] == "set"	# as middlewares left it
     assert line["origin_X-Up"] == "one,two"
     assert line["downstream_X-Up"] == "one,two"
+    assert line["downstream_Content-Length"] == "5"
 
 
 def test_secrets_are_masked(a):

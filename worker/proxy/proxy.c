@@ -134,29 +134,6 @@ fail(struct fiber *f, struct exchange *x, enum reason why)
 
 /* ---- The answer ------------------------------------------------------------------ */
 
-/* Keeps the server's own fields for a log that wants some of them. */
-static int
-keep_origin(struct exchange *x, const struct fields *fs)
-{
-	const struct taccess_log *a;
-	struct field *v;
-
-	if (x->t->hdr->access_log.n == 0)
-		return 0;
-	a = TABLE_REC(x->t, access_log, struct taccess_log, 0);
-	if (a->headers_mode == TLOG_DROP && a->headers.n == 0)
-		return 0;
-	if ((v = arena_alloc(&x->arena, (fs->n + 1) * sizeof(*v))) == NULL)
-		return -ENOMEM;
-	x->facts.origin_fields = (struct fields){ v, 0, fs->n + 1 };
-	FIELDS_EACH(fs, c)
-		if (fields_push(&x->facts.origin_fields, c->id,
-		    arena_dup(&x->arena, field_name(c)),
-		    arena_dup(&x->arena, field_value(c))) < 0)
-			return -ENOMEM;
-	return 0;
-}
-
 /* The fields that may pass: not hop-by-hop, not listed in Connection. */
 static int
 take_fields(struct exchange *x, struct upstream *u)
@@ -165,7 +142,8 @@ take_fields(struct exchange *x, struct upstream *u)
 
 	strip_listed(&u->fields);
 	fields_remove_classes(&u->fields, CLASS_HOP);
-	if (keep_origin(x, &u->fields) < 0)
+	if (exchange_keep_fields(x, &u->fields,
+	    &x->facts.origin_fields) < 0)
 		return -ENOMEM;
 	/* Trailers are passed on, so their announcement is made anew. */
 	if (trailer.n != 0 && u->resp.framing == H1_CHUNKED &&
