@@ -4,7 +4,6 @@
 
 #include "conn.h"
 #include "generation.h"
-#include "http2_output.h"
 #include "http2_stream.h"
 #include "log.h"
 #include "tls.h"
@@ -24,7 +23,7 @@ calm_down(struct http2 *h, const char *what)
 
 	log_limited(LOG_INFO, "entry point %s: HTTP/2 of %s ends: too many %s",
 	    h->c->l->name, addr_text(&h->c->peer, peer), what);
-	nghttp2_session_terminate_session(h->session,
+	nghttp2_session_terminate_session(h->link.session,
 	    NGHTTP2_ENHANCE_YOUR_CALM);
 }
 
@@ -50,7 +49,7 @@ on_frame_sent(nghttp2_session *session, const nghttp2_frame *frame, void *arg)
 	    frame->hd.stream_id;
 	/* Malformed, by the library's judgement or ours (A02). */
 	if (frame->rst_stream.error_code == NGHTTP2_PROTOCOL_ERROR &&
-	    !http2_spend(&h->budget, HTTP2_MALFORMED, 1,
+	    !http2_spend(&h->link.budget, HTTP2_MALFORMED, 1,
 	    ring_now(h->c->w->ring)))
 		calm_down(h, "malformed requests");
 	return 0;
@@ -193,26 +192,8 @@ callbacks(void)
 	nghttp2_session_callbacks_set_on_data_chunk_recv_callback(cb, on_data);
 	nghttp2_session_callbacks_set_on_stream_close_callback(cb,
 	    on_stream_close);
-	http2_output_callbacks(cb);
+	http2_link_callbacks(cb);
 	return cb;
-}
-
-static nghttp2_option *
-options(void)
-{
-	static nghttp2_option *o;		/* as above */
-
-	if (o != NULL || nghttp2_option_new(&o) != 0)
-		return o;
-	nghttp2_option_set_no_auto_window_update(o, 1);
-	nghttp2_option_set_no_closed_streams(o, 1);
-	nghttp2_option_set_max_outbound_ack(o, 100);
-	nghttp2_option_set_max_settings(o, 32);
-	nghttp2_option_set_max_continuations(o, 8);
-	nghttp2_option_set_max_deflate_dynamic_table_size(o, 4096);
-	/* Counted by our own budget, which answers ENHANCE_YOUR_CALM. */
-	nghttp2_option_set_stream_reset_rate_limit(o, 1000, 1000);
-	return o;
 }
 
 static unsigned
@@ -236,20 +217,22 @@ http2_open(struct conn *c)
 		{ NGHTTP2_SETTINGS_MAX_HEADER_LIST_SIZE, 64 * 1024 },
 	};
 
-	if (h == NULL || callbacks() == NULL || options() == NULL ||
-	    nghttp2_session_server_new2(&h->session, callbacks(), h,
-	    options()) != 0) {
+	if (h == NULL || callbacks() == NULL || http2_link_options() == NULL ||
+	    nghttp2_session_server_new2(&h->link.session, callbacks(), h,
+	    http2_link_options()) != 0) {
 		free(h);
 		return -ENOMEM;
 	}
 	h->c = c;
 	h->slots = slots_of(c);
 	h->queue_end = &h->queue;
-	h->frames.left = H2_PREFACE;
+	h->link.ring = c->w->ring;
+	h->link.st = &c->st;
+	h->link.frames.left = H2_PREFACE;
 	c->h2 = h;
-	if (nghttp2_submit_settings(h->session, NGHTTP2_FLAG_NONE, settings,
-	    ARRAY_SIZE(settings)) != 0 ||
-	    nghttp2_session_set_local_window_size(h->session,
+	if (nghttp2_submit_settings(h->link.session, NGHTTP2_FLAG_NONE,
+	    settings, ARRAY_SIZE(settings)) != 0 ||
+	    nghttp2_session_set_local_window_size(h->link.session,
 	    NGHTTP2_FLAG_NONE, 0, CONNECTION_WINDOW) != 0)
 		return -ENOMEM;
 	return 0;
@@ -263,9 +246,7 @@ http2_free(struct http2 *h)
 	/* Streams that nghttp2 still knew but no fiber served. */
 	while (h->streams != NULL)
 		http2_stream_free(h->streams);
-	nghttp2_session_del(h->session);
-	iobuf_put(h->c->w->ring, h->out);
-	iobuf_put(h->c->w->ring, h->sending);
+	http2_link_fini(&h->link);
 	free(h);
 }
 
@@ -303,45 +284,6 @@ http2_wake(struct http2 *h)
 		fiber_wake(h->f);
 }
 
-static int
-feed(struct http2 *h, const uint8_t *p, const uint8_t *end)
-{
-	ssize_t n = p < end ? nghttp2_session_mem_recv(h->session, p,
-	    (size_t)(end - p)) : 0;
-
-	if (n >= 0)
-		return 0;
-	log_limited(LOG_DEBUG, "entry point %s: HTTP/2: %s", h->c->l->name,
-	    nghttp2_strerror((int)n));
-	return n == NGHTTP2_ERR_NOMEM ? -ENOMEM : -EPROTO;
-}
-
-/* Frames that cost us and gain an honest client little are counted. */
-static bool
-affordable(struct http2 *h, const struct h2_frame *frame)
-{
-	static const enum http2_cost costs[] = {
-		[NGHTTP2_DATA] = HTTP2_EMPTY,
-		[NGHTTP2_HEADERS] = HTTP2_COSTS,
-		[NGHTTP2_PRIORITY] = HTTP2_PRIORITY,
-		[NGHTTP2_RST_STREAM] = HTTP2_RESET,
-		[NGHTTP2_SETTINGS] = HTTP2_SETTINGS,
-		[NGHTTP2_PUSH_PROMISE] = HTTP2_COSTS,
-		[NGHTTP2_PING] = HTTP2_PING,
-		[NGHTTP2_GOAWAY] = HTTP2_COSTS,
-		[NGHTTP2_WINDOW_UPDATE] = HTTP2_WINDOW,
-		[NGHTTP2_CONTINUATION] = HTTP2_COSTS,
-	};
-	enum http2_cost cost = frame->type < ARRAY_SIZE(costs) ?
-	    costs[frame->type] : HTTP2_UNKNOWN;
-
-	if (cost == HTTP2_COSTS || (cost == HTTP2_EMPTY &&
-	    (frame->length > 0 || (frame->flags & NGHTTP2_FLAG_END_STREAM))) ||
-	    (cost == HTTP2_SETTINGS && (frame->flags & NGHTTP2_FLAG_ACK)))
-		return true;
-	return http2_spend(&h->budget, cost, 1, ring_now(h->c->w->ring));
-}
-
 /*
  * HEADERS or DATA on a stream that is over: nghttp2 would ignore them, but only
  * a broken or hostile peer sends them (RFC 9113 5.1).
@@ -352,72 +294,42 @@ stream_over(const struct http2 *h, const struct h2_frame *frame)
 	return (frame->type == NGHTTP2_HEADERS ||
 	    frame->type == NGHTTP2_DATA) && frame->stream > 0 &&
 	    frame->stream <= h->newest &&
-	    nghttp2_session_find_stream(h->session, frame->stream) == NULL &&
+	    nghttp2_session_find_stream(h->link.session, frame->stream) ==
+	    NULL &&
 	    !reset_by_us(h, frame->stream);
 }
 
-/* Frame by frame, as what one means depends on those before it. */
-static int
-feed_frames(struct http2 *h, const uint8_t *fed, size_t left)
+static void
+on_frame_head(struct http2_link *l, const struct h2_frame *frame)
 {
-	const uint8_t *p = fed, *end = fed + left;
-	struct h2_frame frame;
-	int r;
+	struct http2 *h = (struct http2 *)(void *)l;
 
-	while (h2_frames_next(&h->frames, &p, &left, &frame) > 0) {
-		const uint8_t *head = p - sizeof(h->frames.head);
-
-		if ((r = feed(h, fed, head)) < 0)
-			return r;
-		if (head > fed)
-			fed = head;
-		if (!affordable(h, &frame))
-			calm_down(h, "frames of one kind");
-		else if (stream_over(h, &frame))
-			nghttp2_session_terminate_session(h->session,
-			    NGHTTP2_STREAM_CLOSED);
-	}
-	return feed(h, fed, end);
+	if (!http2_spend_frame(&l->budget, frame, ring_now(l->ring)))
+		calm_down(h, "frames of one kind");
+	else if (stream_over(h, frame))
+		nghttp2_session_terminate_session(l->session,
+		    NGHTTP2_STREAM_CLOSED);
 }
 
 /* All that was received goes to the codec. 0, or -errno when that is the end. */
 static int
 take_input(struct fiber *f, struct http2 *h)
 {
-	struct stream *st = &h->c->st;
-	size_t n;
-	int r;
+	int r = http2_link_receive(f, &h->link, on_frame_head);
 
-	while ((r = stream_peek(st)) == 1) {
-		/* It is there: this does not wait. */
-		if (iobuf_len(st->in) == 0 &&
-		    (r = stream_fill(f, st, IOBUF_LARGE)) <= 0)
-			return r < 0 ? r : -ECONNRESET;
-		st->peeked = 0;
-		n = iobuf_len(st->in);
-		if ((r = feed_frames(h, st->in->data + st->in->head, n)) < 0)
-			return r;
-		stream_consume(st, n);
-	}
-	if (r < 0)
-		return r == -EPIPE ? -ECONNRESET : r;
-	stream_watch(st);
-	return 0;
-}
-
-static bool
-all_said(const struct http2 *h)
-{
-	return h->sending == NULL && h->out == NULL &&
-	    !nghttp2_session_want_write(h->session);
+	if (h->link.error != NULL)
+		log_limited(LOG_DEBUG, "entry point %s: HTTP/2: %s",
+		    h->c->l->name, h->link.error);
+	h->link.error = NULL;
+	return r;
 }
 
 static bool
 ended(const struct http2 *h)
 {
-	if (!all_said(h))
+	if (!http2_link_quiet(&h->link))
 		return false;
-	return !nghttp2_session_want_read(h->session) ||
+	return !nghttp2_session_want_read(h->link.session) ||
 	    (h->goaway_sent && h->working == 0 && h->queued == 0);
 }
 
@@ -429,8 +341,8 @@ say_goaway(struct http2 *h)
 	    ring_now(h->c->w->ring) < h->goaway_at)
 		return;
 	h->goaway_sent = true;
-	nghttp2_submit_goaway(h->session, NGHTTP2_FLAG_NONE,
-	    nghttp2_session_get_last_proc_stream_id(h->session),
+	nghttp2_submit_goaway(h->link.session, NGHTTP2_FLAG_NONE,
+	    nghttp2_session_get_last_proc_stream_id(h->link.session),
 	    NGHTTP2_NO_ERROR, NULL, 0);
 }
 
@@ -440,7 +352,7 @@ http2_drain(struct http2 *h)
 	if (h->goaway_at != 0)
 		return;
 	h->goaway_at = ring_now(h->c->w->ring) + NSEC_SEC;
-	nghttp2_submit_shutdown_notice(h->session);
+	nghttp2_submit_shutdown_notice(h->link.session);
 	http2_wake(h);
 }
 
@@ -468,7 +380,7 @@ patience(const struct http2 *h)
 {
 	nsec_t t = NSEC_NEVER;
 
-	if (h->sending != NULL)
+	if (h->link.sending != NULL)
 		t = ring_now(h->c->w->ring) + h->c->w->limits.write_gap_ns;
 	if (h->goaway_at != 0 && !h->goaway_sent && h->goaway_at < t)
 		t = h->goaway_at;
@@ -485,19 +397,19 @@ run(struct fiber *f, struct http2 *h)
 	for (;;) {
 		in = take_input(f, h);
 		say_goaway(h);
-		if ((r = http2_output_send(h)) < 0)
+		if ((r = http2_link_send(&h->link)) < 0)
 			return r;
 		if (in < 0)
 			return in;
 		if (ended(h))
 			return 1;
-		if (h->working == 0 && h->queued == 0 && all_said(h) &&
-		    h->goaway_at == 0)
+		if (h->working == 0 && h->queued == 0 && h->goaway_at == 0 &&
+		    http2_link_quiet(&h->link))
 			return 0;
 		retire(h);
 		fiber_deadline(f, patience(h));
 		r = fiber_wait(f);
-		if (r == -ETIMEDOUT && (h->sending == NULL ||
+		if (r == -ETIMEDOUT && (h->link.sending == NULL ||
 		    h->c->st.bytes_out != sent))
 			r = 0;
 		sent = h->c->st.bytes_out;

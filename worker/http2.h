@@ -12,28 +12,20 @@
 #ifndef HTTP2_H
 #define HTTP2_H
 
-#include "h2_frames.h"
-#include "http2_budget.h"
-#include "iobuf.h"
-
-#include <nghttp2/nghttp2.h>
+#include "http2_link.h"
 
 struct conn;
 struct fiber;
 struct http2_stream;
 
 struct http2 {
+	struct http2_link link;
 	struct conn *c;
-	nghttp2_session *session;
 	struct fiber *f;		/* runs the session; NULL: parked */
 	struct http2_stream *streams;	/* all that exist */
 	struct http2_stream *queue, **queue_end;	/* wait for a slot */
 	unsigned working, queued;	/* slots taken; streams waiting */
 	unsigned slots;
-	struct iobuf *out;		/* frames made, not yet sent */
-	struct iobuf *sending;		/* frames on their way */
-	struct http2_budget budget;
-	struct h2_frames frames;	/* received */
 	int32_t newest;			/* highest stream opened */
 	int32_t reset_ids[32];		/* streams that we reset last */
 	unsigned resets;

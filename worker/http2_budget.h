@@ -8,6 +8,7 @@
 #define HTTP2_BUDGET_H
 
 #include "clock.h"
+#include "h2_frames.h"
 
 #include <stdbool.h>
 #include <stdint.h>
@@ -31,6 +32,9 @@ struct http2_budget {
 
 /* Spends n; false when the budget is empty: the connection must end. */
 bool	http2_spend(struct http2_budget *b, enum http2_cost cost, unsigned n,
+	    nsec_t now);
+/* The same for a frame as it comes in; most kinds cost nothing. */
+bool	http2_spend_frame(struct http2_budget *b, const struct h2_frame *frame,
 	    nsec_t now);
 /* Gives back: WINDOW_UPDATE may follow each DATA frame that we send. */
 void	http2_refund(struct http2_budget *b, enum http2_cost cost, unsigned n);

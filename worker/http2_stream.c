@@ -5,7 +5,6 @@
 #include "access_log.h"
 #include "conn.h"
 #include "http2.h"
-#include "http2_output.h"
 #include "serve.h"
 
 #include <errno.h>
@@ -48,11 +47,11 @@ release(struct http2_stream *s)
 	size_t held = iobuf_len(s->body) + iobuf_len(s->given);
 
 	if (held > 0)
-		nghttp2_session_consume_connection(h->session, held);
+		nghttp2_session_consume_connection(h->link.session, held);
 	iobuf_put(r, s->body);
 	iobuf_put(r, s->given);
 	s->body = s->given = NULL;
-	s->pending = STR_NONE;
+	s->out = (struct http2_outgoing){ .dead = true };
 	if (s->x != NULL)
 		exchange_put(s->x);
 	s->x = NULL;
@@ -63,7 +62,7 @@ http2_stream_free(struct http2_stream *s)
 {
 	release(s);
 	if (!s->closed)
-		nghttp2_session_set_stream_user_data(s->h->session, s->id,
+		nghttp2_session_set_stream_user_data(s->h->link.session, s->id,
 		    NULL);
 	*s->prev = s->next;
 	if (s->next != NULL)
@@ -75,7 +74,7 @@ static void
 reset(struct http2_stream *s, uint32_t code)
 {
 	if (!s->closed)
-		nghttp2_submit_rst_stream(s->h->session, NGHTTP2_FLAG_NONE,
+		nghttp2_submit_rst_stream(s->h->link.session, NGHTTP2_FLAG_NONE,
 		    s->id, code);
 }
 
@@ -167,10 +166,10 @@ read_body(struct fiber *f, struct exchange *x, struct source *src,
 
 	if (s->given != NULL) {
 		if (!s->closed)
-			nghttp2_session_consume(h->session, s->id,
+			nghttp2_session_consume(h->link.session, s->id,
 			    iobuf_len(s->given));
 		else
-			nghttp2_session_consume_connection(h->session,
+			nghttp2_session_consume_connection(h->link.session,
 			    iobuf_len(s->given));
 		iobuf_put(h->c->w->ring, s->given);
 		s->given = NULL;
@@ -183,8 +182,8 @@ read_body(struct fiber *f, struct exchange *x, struct source *src,
 		    (uint8_t *)(size_t)"100", 7, 3, NGHTTP2_NV_FLAG_NONE };
 
 		s->owes_continue = false;
-		nghttp2_submit_headers(h->session, NGHTTP2_FLAG_NONE, s->id,
-		    NULL, &nv, 1, NULL);
+		nghttp2_submit_headers(h->link.session, NGHTTP2_FLAG_NONE,
+		    s->id, NULL, &nv, 1, NULL);
 		http2_wake(h);
 	}
 	before = fiber_deadline(f, ring_now(h->c->w->ring) +
@@ -248,57 +247,6 @@ http2_stream_body_end(struct http2_stream *s)
 
 /* ---- The answer ---------------------------------------------------------------- */
 
-static nghttp2_nv
-nv_of(struct str name, struct str value)
-{
-	return (nghttp2_nv){ (uint8_t *)(size_t)name.p,
-	    (uint8_t *)(size_t)value.p, name.n, value.n,
-	    NGHTTP2_NV_FLAG_NONE };
-}
-
-static size_t
-put_fields(nghttp2_nv *v, const struct fields *fs)
-{
-	size_t n = 0;
-
-	FIELDS_EACH(fs, f)
-		v[n++] = nv_of(field_name(f), field_value(f));
-	return n;
-}
-
-static ssize_t
-on_read(nghttp2_session *session, int32_t id, uint8_t *buf, size_t max,
-    uint32_t *flags, nghttp2_data_source *source, void *arg)
-{
-	static nghttp2_nv nv[FIELDS_MAX];	/* used within this call */
-	struct http2_stream *s = source->ptr;
-	size_t n;
-
-	(void)buf;
-	(void)arg;
-	if (s->x == NULL || (s->pending.n == 0 && !s->last))
-		return NGHTTP2_ERR_DEFERRED;
-	n = s->pending.n < max ? s->pending.n : max;
-	*flags |= NGHTTP2_DATA_FLAG_NO_COPY;
-	if (!s->last || n < s->pending.n)
-		return (ssize_t)n;
-	*flags |= NGHTTP2_DATA_FLAG_EOF;
-	if (s->x->resp.trailers.n != 0) {
-		*flags |= NGHTTP2_DATA_FLAG_NO_END_STREAM;
-		nghttp2_submit_trailer(session, id, nv, put_fields(nv,
-		    &s->x->resp.trailers));
-	}
-	return (ssize_t)n;
-}
-
-void
-http2_stream_taken(struct http2_stream *s, size_t n)
-{
-	s->pending = str_from(s->pending, n);
-	if (s->pending.n == 0 && s->f != NULL)
-		fiber_wake(s->f);
-}
-
 /* Status, fields, what the codec adds; nghttp2 copies them and folds names. */
 static size_t
 head_fields(struct http2_stream *s, nghttp2_nv *nv, char status[4],
@@ -309,14 +257,14 @@ head_fields(struct http2_stream *s, nghttp2_nv *nv, char status[4],
 	int k;
 
 	(void)snprintf(status, 4, "%03u", x->resp.status % 1000);
-	nv[n++] = nv_of(STR(":status"), str_n(status, 3));
-	n += put_fields(nv + n, &x->resp.fields);
+	nv[n++] = http2_nv(STR(":status"), str_n(status, 3));
+	n += http2_put_fields(nv + n, &x->resp.fields);
 	if (x->resp.status >= 200 && fields_find(&x->resp.fields,
 	    FIELD_DATE) == NULL)
-		nv[n++] = nv_of(STR("date"), str_n(worker_date(x->w), 29));
+		nv[n++] = http2_nv(STR("date"), str_n(worker_date(x->w), 29));
 	if (s->known) {
 		k = snprintf(length, 24, "%lld", (long long)x->resp.length);
-		nv[n++] = nv_of(STR("content-length"), str_n(length,
+		nv[n++] = http2_nv(STR("content-length"), str_n(length,
 		    (size_t)k));
 	}
 	return n;
@@ -326,13 +274,13 @@ static int
 submit_head(struct http2_stream *s, bool body)
 {
 	static nghttp2_nv nv[FIELDS_MAX + 3];	/* used within this call */
-	nghttp2_data_provider from = { .source.ptr = s,
-	    .read_callback = on_read };
+	nghttp2_data_provider from = { .source.ptr = &s->out,
+	    .read_callback = http2_link_read };
 	char status[4], length[24];
 	size_t n = head_fields(s, nv, status, length);
 
 	s->submitted = true;
-	return nghttp2_submit_response(s->h->session, s->id, nv, n,
+	return nghttp2_submit_response(s->h->link.session, s->id, nv, n,
 	    body ? &from : NULL) == 0 ? 0 : -ENOMEM;
 }
 
@@ -349,8 +297,8 @@ on_interim(struct fiber *f, struct exchange *x, struct sink *k)
 	if (s->closed)
 		return -ECONNRESET;
 	s->known = false;
-	nghttp2_submit_headers(s->h->session, NGHTTP2_FLAG_NONE, s->id, NULL,
-	    nv, head_fields(s, nv, status, length), NULL);
+	nghttp2_submit_headers(s->h->link.session, NGHTTP2_FLAG_NONE, s->id,
+	    NULL, nv, head_fields(s, nv, status, length), NULL);
 	http2_wake(s->h);
 	return 0;
 }
@@ -373,19 +321,21 @@ static int
 wait_taken(struct fiber *f, struct http2_stream *s)
 {
 	struct worker *w = s->h->c->w;
-	size_t before = s->pending.n;
+	size_t before = s->out.pending.n;
 	nsec_t deadline = fiber_deadline(f, ring_now(w->ring) +
 	    w->limits.write_gap_ns);
 	int r = 0;
 
-	while (s->pending.n > 0 && !s->closed && (r = fiber_wait(f)) == 0)
-		if (s->pending.n != before) {
-			before = s->pending.n;
+	s->out.waiter = f;
+	while (s->out.pending.n > 0 && !s->closed && (r = fiber_wait(f)) == 0)
+		if (s->out.pending.n != before) {
+			before = s->out.pending.n;
 			fiber_deadline(f, ring_now(w->ring) +
 			    w->limits.write_gap_ns);
 		}
+	s->out.waiter = NULL;
 	fiber_deadline(f, deadline);
-	return s->pending.n == 0 ? 0 : r == -ETIMEDOUT ? r : -ECONNRESET;
+	return s->out.pending.n == 0 ? 0 : r == -ETIMEDOUT ? r : -ECONNRESET;
 }
 
 static int
@@ -405,18 +355,19 @@ on_body(struct fiber *f, struct exchange *x, struct sink *k, struct str data,
 	s->left -= s->known && !x->resp.no_body ? data.n : 0;
 	if (s->closed)
 		return -ECONNRESET;
-	s->pending = data;
-	s->last = last;
+	s->out.pending = data;
+	s->out.last = last;
+	s->out.trailers = &x->resp.trailers;
 	x->complete |= last;
 	if (!s->submitted)
 		r = submit_head(s, !last || data.n > 0 ||
 		    x->resp.trailers.n > 0);
 	else if (data.n > 0 || last)
-		(void)nghttp2_session_resume_data(s->h->session, s->id);
+		(void)nghttp2_session_resume_data(s->h->link.session, s->id);
 	if (r == 0)
-		r = http2_output_fill(s->h);
+		r = http2_link_fill(&s->h->link);
 	http2_wake(s->h);
-	if (r == 0 && s->pending.n > 0)
+	if (r == 0 && s->out.pending.n > 0)
 		r = wait_taken(f, s);
 	if (r == -ETIMEDOUT)
 		x->reason = REASON_CLIENT_STALLED;
@@ -600,7 +551,7 @@ http2_stream_closed(struct http2_stream *s)
 		leave_queue(s);
 	if (s->f == NULL)
 		http2_stream_free(s);
-	else if (s->last && s->pending.n == 0)
+	else if (s->out.last && s->out.pending.n == 0)
 		fiber_wake(s->f);	/* all is said: it ends by itself */
 	else
 		fiber_cancel(s->f);

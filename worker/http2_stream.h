@@ -8,8 +8,7 @@
 
 #include "exchange.h"
 #include "h2_request.h"
-
-#include <nghttp2/nghttp2.h>
+#include "http2_link.h"
 
 struct http2;
 
@@ -31,11 +30,10 @@ struct http2_stream {
 	bool owes_continue;
 	/* The answer. */
 	struct sink sink;
-	struct str pending;		/* body bytes that wait to be framed */
+	struct http2_outgoing out;	/* its body */
 	uint64_t left;			/* of a known length */
 	bool known;
 	bool submitted;			/* the head went to nghttp2 */
-	bool last;			/* pending is the body's end */
 	bool closed;			/* by nghttp2: nothing more arrives or leaves */
 	bool queued;
 };
@@ -56,8 +54,6 @@ void	http2_stream_head_done(struct http2_stream *s, bool ended);
 /* Bytes of its body. 0 or -ENOMEM. */
 int	http2_stream_data(struct http2_stream *s, const uint8_t *p, size_t n);
 void	http2_stream_body_end(struct http2_stream *s);
-/* n bytes of s->pending were framed. */
-void	http2_stream_taken(struct http2_stream *s, size_t n);
 /* nghttp2 is done with it. */
 void	http2_stream_closed(struct http2_stream *s);
 /* Frees one that no fiber serves. */

@@ -17,7 +17,7 @@ libworker_a_SOURCES = \
 	worker/http1_sink.c worker/http1_sink.h \
 	worker/http2.c worker/http2.h \
 	worker/http2_budget.c worker/http2_budget.h \
-	worker/http2_output.c worker/http2_output.h \
+	worker/http2_link.c worker/http2_link.h \
 	worker/http2_stream.c worker/http2_stream.h \
 	worker/middleware/add_prefix.c \
 	worker/middleware/auth_health.c worker/middleware/auth_health.h \
