@@ -380,7 +380,7 @@ def test_filters(akkod, servers, filters, want):
     ask(a, "app", "/500", headers=[("X-Status", "500")])
     ask(a, "app", "/slow", headers=[("X-Sleep", "0.2")])
     assert a.stop() == 0
-    assert [x["RequestPath"] for x in a.access()] == want
+    assert sorted(x["RequestPath"] for x in a.access()) == want
 
 
 def test_add_internals(akkod, servers):
@@ -482,6 +482,37 @@ def test_reopening(akkod, servers):
              for x in f.read_text().splitlines()]
     assert sorted(paths) == sorted(f"/{n}" for n in range(len(sent)))
     assert a.access_path.read_text()
+
+
+def test_general_log_too(akkod, servers):
+    a = akkod(log(format="json").replace(
+        "log: {level: DEBUG}", 'log: {level: DEBUG, filePath: "@dir@/akkod.log"}'),
+        values=servers)
+    path = a.dir / "akkod.log"
+    path.rename(a.dir / "akkod.old")
+    a.process.send_signal(signal.SIGUSR1)
+    a.reload()
+    end = time.monotonic() + 5
+    while not path.exists() or "configuration" not in path.read_text():
+        assert time.monotonic() < end
+        time.sleep(0.02)
+
+
+def test_changed_by_a_reload(akkod, servers):
+    """Format, place and existence of the log change live."""
+    a = akkod(log(format="json"), values=servers)
+    ask(a, "app", "/one")
+    a.logged(RequestPath="/one")
+    a.reload(log(format="genericCLF", filePath="@dir@/second.log"))
+    ask(a, "app", "/two")
+    a.reload(STATIC + site(**DYNAMIC))
+    ask(a, "app", "/three")
+    a.reload(log(format="json"))
+    ask(a, "app", "/four")
+    assert a.stop() == 0
+    assert sorted(x["RequestPath"] for x in a.access()) == ["/four", "/one"]
+    second = (a.dir / "second.log").read_text().splitlines()
+    assert len(second) == 1 and '"GET /two HTTP/1.1" 200' in second[0]
 
 
 def test_buffered_lines_are_not_lost(akkod, servers):

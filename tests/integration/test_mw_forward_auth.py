@@ -45,9 +45,13 @@ MIDDLEWARES = {
                               "tls": {"ca": "@dir@/nothing.pem"}}},
     "page": {"errors": {"status": ["401", "403", "500-599"], "service": "pages",
                         "query": "/page/{status}"}},
+    "repage": {"errors": {"status": ["400-599"], "service": "pages",
+                          "query": "/page/{status}",
+                          "statusRewrites": {"401": 403, "403": 200,
+                                             "500-599": 418}}},
 }
 BROKEN = ["badaddr", "noaddr", "badre", "badca"]
-SIMPLE = [m for m in MIDDLEWARES if m not in ("strip", "page")]
+SIMPLE = [m for m in MIDDLEWARES if m not in ("strip", "page", "repage")]
 CONFIG = """
 entryPoints:
   web: {address: "127.0.0.1:@web@"}
@@ -60,7 +64,7 @@ accessLog: {filePath: @dir@/access.log, format: json}
     routers={m: {"middlewares": [m], "entryPoints": ["web", "front"]}
              for m in SIMPLE} |
             {"late": ["strip", "plain"], "early": ["plain", "strip"],
-             "paged": ["page", "ident"],
+             "paged": ["page", "ident"], "rewritten": ["repage", "ident"],
              "https": {"middlewares": ["ident"], "tls": {},
                        "entryPoints": ["websecure"]},
              "open": {"priority": 1, "rule": "PathPrefix(`/`)"}},
@@ -467,6 +471,15 @@ def test_error_page_never_allows(a, case, status):
     assert (r.status, r.text, r["X-Page"]) == (status, "the page", f"/page/{status}")
     assert len(a.upstream.requests) == n
     assert r["Set-Cookie"] is None and r["Location"] is None
+
+
+@pytest.mark.parametrize("case,status", [("401", 403), ("403", 200), ("500", 418)])
+def test_error_page_with_another_status(a, case, status):
+    """statusRewrites change what is told, not who is let in."""
+    n = len(a.upstream.requests)
+    r = ask(a, "rewritten", case)
+    assert (r.status, r.text) == (status, "the page")
+    assert len(a.upstream.requests) == n
 
 
 def test_error_page_not_for_others(a):

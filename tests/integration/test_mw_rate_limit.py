@@ -170,6 +170,32 @@ def test_reload_and_crash_keep_the_count(a):
     assert statuses(a, "again.test", 3) == {200: 1, 429: 2}
 
 
+def test_many_sources(a):
+    """Each has its own bucket, and nobody spends another's."""
+    with a.client() as c:
+        for _ in range(2):
+            for i in range(300):
+                r = c.request("GET", "/", host="header.test",
+                              headers=[("X-Key", f"source-{i}")])
+                assert r.status == 200
+        for i in range(300):
+            r = c.request("GET", "/", host="header.test",
+                          headers=[("X-Key", f"source-{i}")])
+            assert r.status == 429
+
+
+def test_client_that_does_not_wait(a):
+    """It leaves while its request waits for a token: nothing is forwarded."""
+    n = len(a.upstream.requests)
+    clients = [Client(("127.0.0.1", a.ports["web"])) for _ in range(10)]
+    for c in clients:
+        c.send(b"GET /gone HTTP/1.1\r\nHost: fast.test\r\n\r\n")
+        c.reset()
+    time.sleep(0.3)
+    assert len(a.upstream.requests) - n <= 2
+    assert a.get("/", host="off.test").status == 200
+
+
 def test_waiting_holds_nobody_up(a):
     """A worker serves others while requests wait for their token."""
     clients = [Client(("127.0.0.1", a.ports["web"])) for _ in range(20)]

@@ -2,6 +2,7 @@
 """Which router a request meets, and what its server sees (proxy.md 2, 0.2;
 security.md 3.6). Each router marks its requests with its name."""
 import json
+import time
 
 import pytest
 
@@ -398,6 +399,35 @@ def test_unknown_entry_points(e):
 def test_tls_and_plain_do_not_mix(e):
     assert request(e, "default.test", entry_point="websecure").status in (400, 404)
     assert request(e, "multi.test", entry_point="bare", tls=True).status == 404
+
+
+# -- expressions that give up ------------------------------------------------------------------
+
+def test_regexp_limit(akkod, upstream):
+    """It never counts as no match: a broader router must not answer (S-609)."""
+    u = upstream()
+    bad = "^/(a|aa|a+)+$"
+    a = akkod(marked({
+        "rule": f"Host(`rule.test`) && PathRegexp(`{bad}`)",
+        "broad": {"rule": "PathPrefix(`/`)", "priority": 1},
+        "replace": {"rule": "Host(`replace.test`)", "middlewares": ["replace"]},
+        "redirect": {"rule": "Host(`redirect.test`)", "middlewares": ["redirect"]},
+        "strip": {"rule": "Host(`strip.test`)", "middlewares": ["strip"]},
+    }, middlewares={
+        "replace": {"replacePathRegex": {"regex": bad, "replacement": "/x"}},
+        "strip": {"stripPrefixRegex": {"regex": [bad]}},
+        "redirect": {"redirectRegex": {"regex": "^.*/(a|aa|a+)+$",
+                                       "replacement": "http://x.test/"}}}),
+        values={"upstream": u.port})
+    n = len(u.requests)
+    for host in ("rule", "replace", "redirect", "strip"):
+        start = time.monotonic()
+        r = request(a, f"{host}.test", "/" + "a" * 3000 + "!")
+        assert time.monotonic() - start < 2
+        assert r.status == 400, host
+        assert a.logged(RequestAddr=f"{host}.test")["Reason"] == "regex-limit"
+    assert len(u.requests) == n
+    assert routed(a, "other.test") == "broad"
 
 
 # -- services -----------------------------------------------------------------------------------

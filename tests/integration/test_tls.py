@@ -500,6 +500,37 @@ def test_conflict_takes_the_strictest(a):
                    ctx=context(cert=a.files["client"])).status == 200
 
 
+DEFAULT = """
+entryPoints:
+  web: {address: "127.0.0.1:@web@"}
+  websecure: {address: "127.0.0.1:@websecure@", http: {tls: {options: ep}}}
+"""
+
+
+def test_default_and_entry_point_options(akkod, upstream, files):
+    """`default` holds for names nobody claims; the entry point's for its routers."""
+    u = upstream()
+    tls = {"options": {"default": {"minVersion": "VersionTLS13"},
+                       "ep": {"maxVersion": "VersionTLS12"},
+                       "own": {"minVersion": "VersionTLS12"}}}
+    a = akkod(DEFAULT + site(tls=tls, routers={
+        "a": {"entryPoints": ["websecure"]},
+        "own": {"entryPoints": ["websecure"], "tls": {"options": "own"}},
+        "dflt": {"entryPoints": ["websecure"], "tls": {}}}),
+        values={"upstream": u.port})
+    a.files = files
+
+    def version(sni):
+        with connect(a, sni, context()) as c:
+            assert c.request("GET", "/", host=sni).status == 200
+            return c.sock.version()
+    assert version("a.test") == "TLSv1.2"
+    assert version("own.test") == "TLSv1.3"
+    assert version("dflt.test") == "TLSv1.3"
+    assert "VERSION" in alert(lambda: connect(a, "dflt.test",
+                                              context(highest=V12)))
+
+
 # -- resumption -----------------------------------------------------------------------------------
 
 def served(a):
