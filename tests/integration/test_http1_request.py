@@ -592,14 +592,19 @@ def test_chunks(site, row, cut):
         assert not seen.complete and seen.target == "/", seen.head
 
 
+def arrived(site):
+    """Whole requests: one that was cut is told by its connection a moment late."""
+    return [r for r in site.upstream.requests if r.complete]
+
+
 def test_second_request(site):
     """F19: what follows a message is a request of its own, parsed afresh."""
-    before = len(site.upstream.requests)
+    before = arrived(site)
     with site.client() as c:
         c.send(post(b"Content-Length: 3", data=b"abc") +
                chunked(b"3\r\ndef\r\n0\r\n\r\n") + head(b"GET /third HTTP/1.1"))
         assert [c.response().status for _ in range(3)] == [200] * 3
-    seen = site.upstream.requests[before:]
+    seen = arrived(site)[len(before):]
     assert [(r.target, r.body) for r in seen] == \
         [("/", b"abc"), ("/", b"def"), ("/third", b"")]
 
@@ -607,28 +612,28 @@ def test_second_request(site):
 @pytest.mark.parametrize("rest", [GOOD, b"xxxx", b"\0", b"0\r\n\r\n" + GOOD])
 def test_bytes_behind_the_last(site, rest):
     """F18: behind a message with Connection: close nothing is parsed."""
-    before = len(site.upstream.requests)
+    before = arrived(site)
     with site.client() as c:
         c.send(post(b"Content-Length: 3", b"Connection: close", data=b"abc") +
                rest)
         r = c.response()
         assert r.status == 200 and r["Connection"] == "close"
         assert not c.more()
-    assert len(site.upstream.requests) == before + 1
+    assert len(arrived(site)) == len(before) + 1
 
 
 @pytest.mark.parametrize("entry, status", [("web", 200), ("bare", 404)])
 @pytest.mark.parametrize("keep", [b"Connection: keep-alive", b"A: b"])
 def test_no_host_in_http10(site, entry, status, keep):
     """H08: a catch-all route serves it, under the server's own name."""
-    before = len(site.upstream.requests)
+    before = arrived(site)
     with site.client(entry) as c:
         c.send(head(b"GET /x HTTP/1.0", keep, host=None))
         r = c.response()
         assert r.status == status and r.version == "HTTP/1.0"
         if status == 404:
             assert not c.more()
-    seen = site.upstream.requests[before:]
+    seen = arrived(site)[len(before):]
     assert [s["Host"] for s in seen] == \
         ([site.upstream.address] if status == 200 else [])
 
@@ -639,7 +644,7 @@ def test_no_host_in_http10(site, entry, status, keep):
     line(b"PRI * HTTP/1.1") + GOOD, b"PRI " + GOOD])
 def test_not_quite_a_preface(site, data):
     """L23: PRI begins HTTP/2; where that does not follow all ends."""
-    before = len(site.upstream.requests)
+    before = arrived(site)
     with site.client() as c:
         c.send(data)
         try:
@@ -648,35 +653,35 @@ def test_not_quite_a_preface(site, data):
         except ConnectionResetError:
             pass
         assert b"HTTP/1" not in c.buffer
-    assert len(site.upstream.requests) == before
+    assert arrived(site) == before
 
 
 @pytest.mark.parametrize("status", [400, 505])
 def test_preface_on_tls(site, status):
     """L24: without ALPN h2, the preface of HTTP/2 is no request."""
     preface = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"
-    before = len(site.upstream.requests)
+    before = arrived(site)
     with site.client("tls", tls=True, alpn=("http/1.1",)) as c:
         c.send(preface if status == 505 else b"\0\0\0\4\0\0\0\0\0" + GOOD)
         assert c.response().status == status
         assert not c.more()
-    assert len(site.upstream.requests) == before
+    assert arrived(site) == before
 
 
 def test_plain_on_tls_port(site):
     """L25: plain text on a TLS entry point meets no TLS router."""
-    before = len(site.upstream.requests)
+    before = arrived(site)
     with site.client("tls") as c:
         assert c.request("GET", "/").status == 404
-    assert len(site.upstream.requests) == before
+    assert arrived(site) == before
 
 
 def test_tls_on_plain_port(site):
     """L25: TLS is spoken wherever it comes, and meets no plain router."""
-    before = len(site.upstream.requests)
+    before = arrived(site)
     with site.client("web", tls=True) as c:
         assert c.request("GET", "/").status == 404
-    assert len(site.upstream.requests) == before
+    assert arrived(site) == before
 
 
 @pytest.mark.parametrize("data", [
@@ -685,7 +690,7 @@ def test_tls_on_plain_port(site):
 @pytest.mark.parametrize("entry", ["web", "tls"])
 def test_broken_tls(site, entry, data):
     """Neither TLS nor HTTP: it ends, and nothing was asked upstream."""
-    before = len(site.upstream.requests)
+    before = arrived(site)
     with site.client(entry) as c:
         c.send(data)
         c.fin()
@@ -695,7 +700,7 @@ def test_broken_tls(site, entry, data):
         except ConnectionResetError:
             pass
         assert not c.buffer.startswith(b"HTTP/1.1 2")
-    assert len(site.upstream.requests) == before
+    assert arrived(site) == before
 
 
 # ---- Limits: one below, at, and one above each (0.4) ---------------------------
@@ -783,18 +788,15 @@ LIMITS = {
 def test_limit(site, name, off, cut):
     make, limit, status = LIMITS[name]
     data = make(limit + off)
-    before = len(site.upstream.requests)
+    before = arrived(site)
     with site.client() as c:
         send_cut(c, data, cut, seed=off)
         r = c.response()
         assert r.status == (200 if off <= 0 else status)
         if off > 0:
             assert r["Connection"] == "close" and not c.more()
-    seen = site.upstream.requests[before:]
-    if off <= 0:
-        assert len(seen) == 1 and seen[0].complete
-    else:
-        assert not [r for r in seen if r.complete]
+    seen = arrived(site)[len(before):]
+    assert len(seen) == (off <= 0)
 
 
 @pytest.mark.parametrize("off", [-1, 0, 1])
