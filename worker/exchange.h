@@ -145,6 +145,7 @@ struct exchange {
 	bool complete;			/* the last body piece went to the codec */
 	bool close;			/* the client connection ends after this */
 	bool client_gone;
+	bool enough;			/* the rest of this answer's body is of no use */
 	bool upgraded;			/* the answer is a 101 */
 	struct tunnel *tunnel;		/* what the connection becomes after this */
 	struct str scheme;		/* "http" or "https": how the client came */

@@ -1,5 +1,7 @@
 # SPDX-License-Identifier: BSD-2-Clause
 """errors: pages of another service (proxy.md 4.20)."""
+import time
+
 import pytest
 
 from harness.site import balancer, site
@@ -163,6 +165,37 @@ def test_head(a):
                       headers=[("X-Status", "500")])
         assert r.status == 500 and r["X-Page"] == "page" and r.body == b""
         assert c.request("GET", "/", host="plain.test").status == 200
+
+
+@pytest.mark.parametrize("length", [True, False])
+def test_endless_answer(akkod, upstream, length):
+    """A body that never ends does not keep the page from the client."""
+    ended = []
+
+    def endless(c, r):
+        c.send(b"HTTP/1.1 500 X\r\n" + (
+            b"Content-Length: 99999999999\r\n\r\n" if length
+            else b"Transfer-Encoding: chunked\r\n\r\n"))
+        piece = b"x" * 10000 if length else b"2710\r\n" + b"x" * 10000 + b"\r\n"
+        try:
+            while True:
+                c.send(piece)
+        except OSError:
+            ended.append(1)
+        return False
+
+    a = akkod(site(middlewares={"m": errors()}, routers={"a": ["m"]},
+                   services={"pages": balancer("http://127.0.0.1:@pages@")}),
+              values={"upstream": upstream(endless).port,
+                      "pages": upstream(page, owned=False).port})
+    with a.client() as c:
+        for _ in range(3):
+            r = c.request("GET", "/", host="a.test")
+            assert (r.status, r.text) == (500, "page /500.html")
+    end = time.monotonic() + 5
+    while len(ended) < 3:
+        assert time.monotonic() < end
+        time.sleep(0.02)
 
 
 def test_connection_goes_on(a):

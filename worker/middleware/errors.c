@@ -12,10 +12,13 @@
 
 #include <errno.h>
 
+#define DROP_MAX	(64 * 1024)	/* of a body that a page replaces */
+
 struct errors_sink {
 	struct sink s;
 	const struct tmw_errors *c;
 	unsigned status;	/* caught: 0 none */
+	size_t dropped;
 };
 
 /* Of the page: whatever the service says, the status is ours. */
@@ -66,7 +69,12 @@ on_body(struct fiber *f, struct exchange *x, struct sink *sink,
 {
 	struct errors_sink *s = (struct errors_sink *)sink;
 
-	return s->status != 0 ? 0 : sink_body(f, x, sink->out, data, last);
+	if (s->status == 0)
+		return sink_body(f, x, sink->out, data, last);
+	/* A short one is read to its end, so that the connection stays. */
+	s->dropped += data.n;
+	x->enough |= s->dropped > DROP_MAX;
+	return 0;
 }
 
 static int
@@ -177,6 +185,7 @@ errors_serve(struct fiber *f, struct exchange *x, const struct tmw *mw,
 	sink_push(x, &s.s);
 	r = chain_next(f, x, next);
 	x->sink = s.s.out;
+	x->enough = false;
 	if (r < 0 || s.status == 0)
 		return r;
 	/* The proxy's own addition to X-Forwarded-For goes again. */

@@ -345,6 +345,10 @@ relay(struct fiber *f, struct exchange *x, struct call *k)
 			return r;
 		if ((r = sink_body(f, x, x->sink, data, last)) < 0)
 			return r;
+		if (x->enough && !last) {
+			u->broken = true;
+			return 0;
+		}
 	}
 	return 0;
 }

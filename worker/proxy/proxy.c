@@ -266,6 +266,10 @@ relay_body(struct fiber *f, struct exchange *x, struct upstream *u)
 			u->broken = true;
 			return r;
 		}
+		if (x->enough && !last) {
+			u->broken = true;
+			return 0;
+		}
 		if (!last && (r = relay_spliced(f, x, u)) != 0)
 			return r < 0 ? r : 0;
 	}
