@@ -45,6 +45,12 @@ tests_unit_test_ring_traps_SOURCES = tests/unit/test_ring_traps.c \
 	tests/unit/io_test.h tests/unit/unit.h
 tests_unit_test_ring_traps_LDADD = $(IO_TEST_LIBS)
 
+UNIT_TESTS += tests/unit/test_splice
+tests_unit_test_splice_CPPFLAGS = $(IO_TEST_CPPFLAGS)
+tests_unit_test_splice_SOURCES = tests/unit/test_splice.c \
+	tests/unit/io_test.h tests/unit/unit.h
+tests_unit_test_splice_LDADD = $(IO_TEST_LIBS)
+
 UNIT_TESTS += tests/unit/test_stream
 tests_unit_test_stream_CPPFLAGS = $(IO_TEST_CPPFLAGS)
 tests_unit_test_stream_SOURCES = tests/unit/test_stream.c \
