@@ -441,6 +441,24 @@ def test_down_for_long(a):
         "auth-down"
 
 
+def test_back_again(akkod, upstream):
+    """Within about a second after it is back it is asked again."""
+    u = upstream()
+    a = akkod("akkod: {workers: 1}\n" +
+              site(middlewares={"m": {"forwardAuth": {
+                  "address": "http://127.0.0.1:@auth@"}}}, routers={"a": ["m"]}),
+              values={"upstream": u.port})
+    assert [a.get("/").status for _ in range(8)] == [500] * 5 + [503] * 3
+    assert not u.requests
+    au = upstream(auth, owned=False, port=a.ports["auth"])
+    end = time.monotonic() + 3
+    while (status := a.get("/").status) != 200:
+        assert status == 503 and time.monotonic() < end
+        time.sleep(0.05)
+    assert [a.get("/").status for _ in range(5)] == [200] * 5
+    assert len(au.requests) == 6
+
+
 def test_answer_too_large(a):
     n = len(a.upstream.requests)
     assert ask(a, "limit", "body10").status == 200

@@ -9,6 +9,7 @@ import time
 
 import pytest
 
+from harness.akkod import Akkod
 from harness.client import Client, head
 from harness.site import site
 
@@ -230,6 +231,25 @@ def test_local_ca_for_every_client(a, args, tmp_path):
     assert "Verification: OK" in done
     rsa = "Peer signature type: RSA" in done
     assert rsa != any("ECDSA" in x for x in args)
+
+
+def test_local_ca_keeps_its_rsa_key(akkod, upstream):
+    """Made once: after a restart the first client finds a certificate."""
+    text = site(routers={"a": {"tls": {}, "entryPoints": ["websecure"]}})
+    a = akkod(text, values={"upstream": upstream().port})
+    rsa = ["-cipher", "ECDHE-RSA-AES128-GCM-SHA256", "-tls1_2"]
+    end = time.monotonic() + 10
+    while "Peer signature type: RSA" not in openssl(a, "a.test", *rsa):
+        assert time.monotonic() < end
+        time.sleep(0.1)
+    pem = a.command("ca", "--pem").stdout
+    key = a.state_dir / "local-rsa.pem"
+    assert key.stat().st_mode & 0o777 == 0o600
+    assert a.stop() == 0
+    b = Akkod(a.dir, a.io, text, values=a.values)
+    assert "Peer signature type: RSA" in openssl(b, "a.test", *rsa)
+    assert b.command("ca", "--pem").stdout == pem
+    b.close()
 
 
 def openssl(a, name, *args, port=None):

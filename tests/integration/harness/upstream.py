@@ -195,7 +195,7 @@ class Upstream:
     """
 
     def __init__(self, serve=echo, tls=None, owned=True, backlog=128,
-                 checked=True):
+                 checked=True, port=0):
         self.serve = serve
         self.owned = owned
         self.checked = checked
@@ -203,7 +203,7 @@ class Upstream:
         self.broken = []
         self.connections = []
         self.tls = tls
-        self.listener = socket.create_server(("127.0.0.1", 0), backlog=backlog)
+        self.listener = socket.create_server(("127.0.0.1", port), backlog=backlog)
         self.port = self.listener.getsockname()[1]
         self.address = f"127.0.0.1:{self.port}"
         self.url = f"{'https' if tls else 'http'}://{self.address}"
