@@ -361,7 +361,7 @@ struct ping_config {
 
 /* 0: the default. */
 struct akkod_limits {
-	int64_t connections, per_address, fibers;
+	int64_t connections, per_address, fibers, per_server;
 	nsec_t handshake, first_byte, head, body, write;
 };
 

@@ -763,6 +763,7 @@ static const struct sfield limits_fields[] = {
 	F("connections", S_INT, akkod_limits, connections),
 	F("perAddress", S_INT, akkod_limits, per_address),
 	F("fibers", S_INT, akkod_limits, fibers),
+	F("perServer", S_INT, akkod_limits, per_server),
 	F("handshakeTime", S_DURATION, akkod_limits, handshake),
 	F("firstByteTime", S_DURATION, akkod_limits, first_byte),
 	F("headTime", S_DURATION, akkod_limits, head),

@@ -252,6 +252,7 @@ check_static(struct config *c, struct diags *d)
 	check_limit(c, "connections", c->akkod.limits.connections, 1 << 20, d);
 	check_limit(c, "perAddress", c->akkod.limits.per_address, 1 << 20, d);
 	check_limit(c, "fibers", c->akkod.limits.fibers, 1 << 16, d);
+	check_limit(c, "perServer", c->akkod.limits.per_server, 1 << 16, d);
 	check_times(c, d);
 	if (c->ping != NULL && (c->ping->terminating_status < 200 ||
 	    c->ping->terminating_status > 599))

@@ -247,6 +247,7 @@ send_everything(struct worker_slot *s)
 		.max_conns = m->max_conns,
 		.max_per_address = m->max_per_address,
 		.max_fibers = m->max_fibers,
+		.max_per_server = (uint32_t)m->limits.per_server,
 		.handshake_ns = m->limits.handshake,
 		.first_byte_ns = m->limits.first_byte,
 		.head_ns = m->limits.head, .body_gap_ns = m->limits.body,

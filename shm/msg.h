@@ -44,11 +44,12 @@ struct msg_hello {
 	uint32_t id, workers;
 	uint32_t io;			/* enum ring_backend as configured */
 	uint32_t max_conns, max_per_address, max_fibers;
+	uint32_t max_per_server, reserved;
 	uint32_t log_level, log_format;
 	/* Of one client; 0 is the default. */
 	int64_t handshake_ns, first_byte_ns, head_ns, body_gap_ns, write_gap_ns;
 	char hostname[65];
-	char reserved[7];
+	char padding[7];
 };
 
 /* Entry points are named by number for the life of the master. */

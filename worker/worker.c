@@ -26,6 +26,7 @@
 
 static const struct worker_limits default_limits = {
 	.max_fibers = 4096,
+	.max_per_server = 1024,
 	.tls_handshake_ns = 10 * NSEC_SEC,
 	.first_byte_ns = 30 * NSEC_SEC,
 	.head_ns = 10 * NSEC_SEC,
@@ -382,6 +383,8 @@ worker_init(struct worker *w, const struct msg_hello *h)
 	    h->max_per_address : 1024;
 	if (h->max_fibers != 0)
 		w->limits.max_fibers = h->max_fibers;
+	if (h->max_per_server != 0)
+		w->limits.max_per_server = h->max_per_server;
 	set_times(&w->limits, h);
 	snprintf(w->hostname, sizeof(w->hostname), "%s", h->hostname);
 	if ((r = live_attach(INHERIT_LIVE, &w->live)) < 0)

@@ -27,6 +27,7 @@ struct worker_limits {
 	unsigned max_conns;		/* client connections */
 	unsigned max_fibers;
 	unsigned max_per_address;	/* client connections of one address */
+	unsigned max_per_server;	/* requests in flight to one server */
 	nsec_t tls_handshake_ns;
 	nsec_t first_byte_ns;		/* after accept */
 	nsec_t head_ns;			/* from the first byte of a head to its end */

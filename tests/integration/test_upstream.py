@@ -439,6 +439,69 @@ def test_path_of_the_server(site):
     assert seen["target"] == "/base/a/b?c"
 
 
+# ---- How many at once ----------------------------------------------------------------------
+
+CROWD = """
+entryPoints:
+  web: {address: "127.0.0.1:@web@"}
+accessLog: {filePath: @dir@/access.log, format: json}
+akkod: {workers: 1, limits: {perServer: 4}}
+http:
+  routers:
+    app: {rule: "Host(`a.test`)", service: app}
+    other: {rule: "Host(`b.test`)", service: other}
+    hole: {rule: "Host(`hole.test`)", service: hole}
+  services:
+    app: {loadBalancer: {servers: [{url: "http://127.0.0.1:@upstream@"}]}}
+    other: {loadBalancer: {servers: [{url: "http://127.0.0.1:@second@"}]}}
+    hole: {loadBalancer: {serversTransport: quick,
+                          servers: [{url: "http://127.0.0.1:@hole@"}]}}
+  serversTransports:
+    quick: {forwardingTimeouts: {dialTimeout: 300ms}}
+"""
+
+
+@pytest.mark.parametrize("extra", [-1, 0, 1])
+def test_requests_at_once(akkod, upstream, extra):
+    """S-103: more than perServer are told to come again; others are served."""
+    script, go, hole = Script(), threading.Event(), BlackHole()
+    first, second = upstream(script), upstream()
+
+    def wait(c, r):
+        c.body(r)
+        go.wait(10)
+        c.answer(200)
+    script.on("/wait", wait)
+    a = akkod(CROWD, values={"upstream": first.port, "second": second.port,
+                             "hole": hole.port})
+    clients = [a.client() for _ in range(3 + extra)]
+    for c in clients:
+        c.send(head(b"GET /wait HTTP/1.1"))
+    first.wait(3 + extra)
+    r = a.get("/")
+    if extra < 1:
+        assert r.status == 200
+    else:
+        assert r.status == 503 and r["Retry-After"] == "1"
+        assert a.access(1)[0]["Reason"] == "overload"
+    assert a.get("/", host="b.test").status == 200
+    go.set()
+    for c in clients:
+        assert c.response().status == 200
+        c.close()
+    for _ in range(6):		# everyone who came has left
+        assert a.get("/").status == 200
+    for _ in range(2):		# and who never got in counts no more
+        dialling = [a.client() for _ in range(6)]
+        for c in dialling:
+            c.send(head(b"GET / HTTP/1.1", host=b"hole.test"))
+        got = collections.Counter(c.response().status for c in dialling)
+        assert got == {504: 4, 503: 2}
+        for c in dialling:
+            c.close()
+    hole.close()
+
+
 # ---- HTTPS -----------------------------------------------------------------------------------
 
 TLS_CONFIG = """

@@ -13,6 +13,7 @@ struct pool_list {
 	uint64_t key;
 	struct upstream *idle;
 	unsigned n;
+	unsigned busy;		/* requests on their way */
 	unsigned max_idle;
 	nsec_t idle_timeout;
 };
@@ -47,6 +48,24 @@ pool_list(struct pool *p, uint64_t key)
 	l->chain = *at;
 	*at = l;
 	return l;
+}
+
+bool
+pool_enter(struct pool_list *l, unsigned most)
+{
+	if (l == NULL)		/* short of memory: nothing is counted */
+		return true;
+	if (l->busy >= most)
+		return false;
+	l->busy++;
+	return true;
+}
+
+void
+pool_leave(struct pool_list *l)
+{
+	if (l != NULL)
+		l->busy--;
 }
 
 void

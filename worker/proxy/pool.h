@@ -16,6 +16,9 @@ struct pool *pool_new(struct worker *w);
 void	pool_free(struct pool *p);
 /* The list of a server; stable for the life of the pool. NULL without memory. */
 struct pool_list *pool_list(struct pool *p, uint64_t key);
+/* One request more to that server, unless `most` are on their way (S-103). */
+bool	pool_enter(struct pool_list *l, unsigned most);
+void	pool_leave(struct pool_list *l);
 /* Takes the newest usable one for the fiber, NULL when there is none. */
 struct upstream *pool_take(struct pool_list *l, struct fiber *f);
 /* Parks u, or returns false when max_idle are parked already. */

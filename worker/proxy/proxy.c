@@ -129,6 +129,9 @@ fail(struct fiber *f, struct exchange *x, enum reason why)
 	if (x->head_sent)
 		return -EPROTO;
 	respond_begin(x);
+	if (why == REASON_OVERLOAD && fields_add_id(&x->resp.fields,
+	    FIELD_RETRY_AFTER, STR("1")) < 0)
+		return -ENOBUFS;
 	return respond_text(f, x, status, why, status_text(status));
 }
 

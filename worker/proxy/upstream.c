@@ -172,11 +172,16 @@ upstream_open(struct fiber *f, struct exchange *x, const struct tserver *sv,
 	*ret_why = REASON_UPSTREAM_UNRESOLVED;
 	if (!sv->resolved || sv->addrs.n == 0)
 		return -EHOSTUNREACH;
+	*ret_why = REASON_OVERLOAD;
+	if (!pool_enter(l, x->w->limits.max_per_server))
+		return -EBUSY;
 	if (!fresh && l != NULL)
 		u = pool_take(l, f);
 	if (u == NULL) {
-		if ((r = open_fresh(f, x, sv, tr, &u, ret_why)) < 0)
+		if ((r = open_fresh(f, x, sv, tr, &u, ret_why)) < 0) {
+			pool_leave(l);
 			return r;
+		}
 	} else
 		u->reused = true;
 	sock_hold(u->st.s, f);
@@ -527,6 +532,7 @@ upstream_done(struct fiber *f, struct upstream *u)
 	if (u == NULL)
 		return;
 	r = u->w->ring;
+	pool_leave(u->list);
 	stream_consume(&u->st, u->given);
 	u->given = 0;
 	iobuf_put(r, u->head);
