@@ -248,8 +248,7 @@ relay_body(struct fiber *f, struct exchange *x, struct upstream *u)
 	if (u->body_done)
 		return sink_body(f, x, x->sink, STR_NONE, true);
 	u->relayed = true;
-	if (x->body->done)	/* nothing is awaited of the client but its end */
-		u->client = x->client;
+	u->client = x->client;
 	/* Who streams may take a while to begin: the head does not wait. */
 	if (u->resp.framing != H1_LENGTH && !stream_has_unread(&u->st) &&
 	    (r = sink_body(f, x, x->sink, STR_NONE, false)) < 0)
