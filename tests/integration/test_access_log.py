@@ -607,6 +607,27 @@ def test_stuck_pipe(akkod, servers, tmp_path, reader):
     os.close(r)
 
 
+@pytest.mark.parametrize("gone", [False, True])
+def test_standard_output_is_stuck(akkod, servers, tmp_path, gone):
+    """Nobody reads the pipe that it is, or the reader has left."""
+    fifo = tmp_path / "fifo"
+    os.mkfifo(fifo)
+    r = os.open(fifo, os.O_RDONLY | os.O_NONBLOCK)
+    a = akkod(log(format="json").replace('"filePath": "@dir@/access.log", ', ""),
+              values=servers,
+              prefix=["sh", "-c", f'exec "$@" >{fifo}', "sh"])
+    if gone:
+        os.close(r)
+    quick(a, 400)
+    assert dropped(a) > 0
+    a.reload(log(format="json").replace('"filePath": "@dir@/access.log", ', "") +
+             "x-note: 1\n")
+    quick(a, 10)
+    assert a.stop() == 0
+    if not gone:
+        os.close(r)
+
+
 def test_unusable_file(akkod, servers):
     """A place that cannot be written is an error at the start, with its name."""
     a = akkod(log(format="json").replace("@dir@/access.log", "/proc/no/access.log"),
