@@ -10,6 +10,7 @@ libbase_a_SOURCES = \
 	base/dir.c base/dir.h \
 	base/hash.c base/hash.h \
 	base/log.c base/log.h \
+	base/map.c base/map.h \
 	base/regexp.c base/regexp.h \
 	base/str.c base/str.h
 

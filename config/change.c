@@ -3,6 +3,7 @@
 #include "change.h"
 
 #include "model.h"
+#include "validate.h"
 
 #include <errno.h>
 
@@ -41,6 +42,35 @@ change_schema(enum change_kind kind)
 	default:
 		return NULL;
 	}
+}
+
+void
+change_check(enum change_kind kind, const char *name, void *obj,
+    struct arena *a, struct diags *d)
+{
+	struct dynamic one = { 0 };
+	struct object *o = obj;
+
+	if (kind == CHANGE_CERTIFICATE || kind == CHANGE_NOTE)
+		return;
+	o->name = (char *)(size_t)name;
+	if (kind == CHANGE_ROUTER) {
+		one.routers.v = obj;
+		one.routers.n = 1;
+	} else if (kind == CHANGE_SERVICE) {
+		one.services.v = obj;
+		one.services.n = 1;
+	} else if (kind == CHANGE_MIDDLEWARE) {
+		one.middlewares.v = obj;
+		one.middlewares.n = 1;
+	} else if (kind == CHANGE_TRANSPORT) {
+		one.transports.v = obj;
+		one.transports.n = 1;
+	}
+	check_dynamic(&one, a, d);
+	/* It may stand in the diagnostics, which end sooner. */
+	if (o->why != NULL)
+		o->why = (char *)(size_t)arena_printf(a, "%s", o->why).p;
 }
 
 static void

@@ -14,6 +14,7 @@
 #define CHANGE_H
 
 #include "buf.h"
+#include "diag.h"
 #include "schema.h"
 
 #define CHANGE_BYTES_MAX	(3u << 20)	/* a Secret has 1 MiB at most */
@@ -50,6 +51,12 @@ struct change {
 extern const char *const change_providers[CHANGE_PARTS];
 /* The schema of a kind's body; NULL for notes. */
 const struct schema *change_schema(enum change_kind kind);
+/*
+ * The checks of files on one decoded object, which gets this name; why it is
+ * broken then stands in it, with its memory in the arena.
+ */
+void	change_check(enum change_kind kind, const char *name, void *obj,
+	    struct arena *a, struct diags *d);
 /* "router", ... for messages. */
 extern const char *const change_words[CHANGE_KINDS];
 

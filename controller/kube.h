@@ -46,19 +46,21 @@ struct kube_resource {
 };
 extern const struct kube_resource kube_resources[KUBE_KINDS];
 
-/* What the master says; all strings are owned by whoever made it. */
+/*
+ * What the master says. Where a value names a file, `content` is what stood in
+ * it when the master, who may read more, looked; empty when it could not.
+ */
+struct kube_value { const char *value; struct str content; };
 struct kube_settings {
 	const struct kube_provider *ingress, *crd;	/* NULL: not configured */
+	const char *service_host, *service_port;	/* NULL: not in a cluster */
+	struct kube_value kubeconfig, token, ca;
 };
 
 struct kube;
 
-/*
- * A stream of changes for the master, in the form of config/change.h. 0, or
- * -EAGAIN when the socket is full: kube_flush() then stops and goes on when it
- * is called again.
- */
-typedef int kube_send_fn(void *arg, struct str bytes);
+/* Takes a piece of the stream of changes (config/change.h) for the master. */
+typedef void kube_send_fn(void *arg, struct str bytes);
 
 struct kube *kube_new(const struct kube_settings *s, kube_send_fn *send,
 	    void *arg);
@@ -102,9 +104,11 @@ void	kube_state(struct kube *k, unsigned watch, const char *state,
 /*
  * Builds what has changed and sends it; nothing of a provider before all its
  * watches have ended their first list. To be called at the end of every turn
- * of the loop, and when the socket can be written again. 0 or -EAGAIN.
+ * of the loop.
  */
-int	kube_flush(struct kube *k);
+void	kube_flush(struct kube *k);
+/* Have all watches of all providers ended their first list? */
+bool	kube_synced(const struct kube *k);
 
 /* ---- For the providers: objects in the cache --------------------------------- */
 

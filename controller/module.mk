@@ -1,10 +1,31 @@
 # SPDX-License-Identifier: BSD-2-Clause
 noinst_LIBRARIES += libcontroller.a
 libcontroller_a_CPPFLAGS = $(AM_CPPFLAGS) $(I_CONTROLLER)
-libcontroller_a_CFLAGS = $(AM_CFLAGS) $(CARES_CFLAGS)
+libcontroller_a_CFLAGS = $(AM_CFLAGS) $(CARES_CFLAGS) $(JANSSON_CFLAGS)
 libcontroller_a_SOURCES = \
+	controller/annotation.c controller/annotation.h \
 	controller/controller.c controller/controller.h \
+	controller/crd.c controller/crd.h \
 	controller/dns.c controller/dns.h \
-	controller/kube.h \
+	controller/ingress.c controller/ingress.h \
+	controller/kube.c controller/kube.h \
 	controller/kube_client.c controller/kube_client.h \
-	controller/kube_server.c controller/kube_server.h
+	controller/kube_names.c controller/kube_names.h \
+	controller/kube_out.c controller/kube_out.h \
+	controller/kube_resource.c \
+	controller/kube_server.c controller/kube_server.h \
+	controller/kube_secret.c controller/kube_secret.h \
+	controller/kube_service.c controller/kube_service.h \
+	controller/kube_store.c controller/kube_store.h \
+	controller/orders.c controller/orders.h \
+	controller/outbox.c controller/outbox.h \
+	controller/provider.c controller/provider.h
+
+CONTROLLER_TEST_LIBS = libcontroller.a libconfig.a libauth.a libtls.a \
+	libshm.a libbase.a $(ALL_LIBS) $(CHECK_LIBS)
+UNIT_TESTS += tests/unit/test_ingress
+tests_unit_test_ingress_CPPFLAGS = $(AM_CPPFLAGS) $(I_CONTROLLER) \
+	-I$(srcdir)/tests/unit
+tests_unit_test_ingress_SOURCES = tests/unit/test_ingress.c \
+	tests/unit/kube_world.c tests/unit/kube_world.h tests/unit/unit.h
+tests_unit_test_ingress_LDADD = $(CONTROLLER_TEST_LIBS)

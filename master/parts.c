@@ -4,7 +4,6 @@
 
 #include "alloc.h"
 #include "confine.h"
-#include "validate.h"
 #include "wire.h"
 
 #include <errno.h>
@@ -83,46 +82,12 @@ text(struct str s)
 	return xasprintf("%.*s", STR_ARG(s));
 }
 
-/* One object as a dynamic part, so that the file's checks look at it. */
-static void
-check_one(struct entry *e, struct arena *a, void *obj)
-{
-	struct dynamic d = { 0 };
-	struct diags diags = { 0 };
-	struct object *o = obj;
-
-	switch (e->kind) {
-	case CHANGE_ROUTER:
-		d.routers.v = obj;
-		d.routers.n = 1;
-		break;
-	case CHANGE_SERVICE:
-		d.services.v = obj;
-		d.services.n = 1;
-		break;
-	case CHANGE_MIDDLEWARE:
-		d.middlewares.v = obj;
-		d.middlewares.n = 1;
-		break;
-	case CHANGE_TRANSPORT:
-		d.transports.v = obj;
-		d.transports.n = 1;
-		break;
-	default:
-		break;
-	}
-	check_dynamic(&d, a, &diags);
-	/* The reason stood in the diagnostics. */
-	if (e->kind != CHANGE_CERTIFICATE && o->why != NULL)
-		o->why = (char *)(size_t)arena_printf(a, "%s", o->why).p;
-	diags_fini(&diags);
-}
-
 /* Decodes into an arena; what the sender says of the object goes first. */
 static int
 decode(struct entry *e, struct arena *a, void **ret)
 {
 	const struct schema *s = change_schema(e->kind);
+	struct diags diags = { 0 };
 	struct object *o;
 	void *obj = arena_zalloc(a, s->bytes);
 
@@ -134,11 +99,12 @@ decode(struct entry *e, struct arena *a, void **ret)
 		    (struct place){ .file = e->origin };
 	if (e->kind != CHANGE_CERTIFICATE) {
 		o = obj;
-		o->name = e->name;
 		o->verdict = e->verdict;
 		o->why = e->why;
 	}
-	check_one(e, a, obj);
+	/* The controller has told what it found; here it is not told again. */
+	change_check(e->kind, e->name, obj, a, &diags);
+	diags_fini(&diags);
 	*ret = obj;
 	return 0;
 }

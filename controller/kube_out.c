@@ -1,0 +1,107 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* Items a provider makes; see kube_out.h. */
+#include "kube_out.h"
+
+#include "alloc.h"
+
+#include <stdlib.h>
+
+static void
+item_fini(struct kube_item *i)
+{
+	free(i->name);
+	free(i->broken);
+	json_decref(i->value);
+}
+
+static struct kube_item *
+find(const struct kube_out *o, enum change_kind kind, const char *name)
+{
+	for (unsigned i = 0; i < o->n; i++)
+		if (o->v[i].kind == kind && strcmp(o->v[i].name, name) == 0)
+			return &o->v[i];
+	return NULL;
+}
+
+struct kube_item *
+kube_emit(struct kube_out *o, enum change_kind kind, const char *name,
+    json_t *value)
+{
+	struct kube_item *i = find(o, kind, name);
+
+	if (i != NULL) {
+		item_fini(i);
+	} else {
+		if (o->n == o->cap) {
+			o->cap = o->cap == 0 ? 4 : o->cap * 2;
+			o->v = xreallocarray(o->v, o->cap, sizeof(*o->v));
+		}
+		i = &o->v[o->n++];
+	}
+	*i = (struct kube_item){ .kind = kind, .name = xstrdup(name),
+	    .value = value };
+	return i;
+}
+
+static char *
+text(const char *fmt, va_list ap)
+{
+	struct buf b = BUF_INIT;
+	char *s;
+
+	buf_vprintf(&b, fmt, ap);
+	s = xstrdup(buf_cstr(&b));
+	buf_fini(&b);
+	return s;
+}
+
+void
+kube_emit_broken(struct kube_out *o, enum change_kind kind, const char *name,
+    json_t *value, const char *fmt, ...)
+{
+	struct kube_item *i = kube_emit(o, kind, name, value != NULL ? value :
+	    json_object());
+	va_list ap;
+
+	va_start(ap, fmt);
+	i->broken = text(fmt, ap);
+	va_end(ap);
+}
+
+bool
+kube_emitted(const struct kube_out *o, enum change_kind kind,
+    const char *name)
+{
+	return find(o, kind, name) != NULL;
+}
+
+void
+kube_refuse(struct kube_out *o, const char *fmt, ...)
+{
+	va_list ap;
+	char *line;
+
+	va_start(ap, fmt);
+	line = text(fmt, ap);
+	va_end(ap);
+	for (unsigned i = 0; i < o->nrefused; i++)
+		if (strcmp(o->refused[i], line) == 0) {
+			free(line);
+			return;
+		}
+	o->refused = xreallocarray(o->refused, o->nrefused + 1,
+	    sizeof(*o->refused));
+	o->refused[o->nrefused++] = line;
+}
+
+void
+kube_out_fini(struct kube_out *o)
+{
+	for (unsigned i = 0; i < o->n; i++)
+		item_fini(&o->v[i]);
+	for (unsigned i = 0; i < o->nrefused; i++)
+		free(o->refused[i]);
+	free(o->v);
+	free(o->refused);
+	*o = (struct kube_out){ NULL, 0, 0, NULL, 0 };
+}

@@ -1,0 +1,599 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* One Kubernetes provider; see provider.h. */
+#include "provider.h"
+
+#include "alloc.h"
+#include "hash.h"
+#include "json.h"
+#include "log.h"
+#include "wire.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#define OBJECT_ARENA	(16u << 20)
+
+struct root;
+
+/* One item of a root, ready to be sent. */
+struct output {
+	struct root *root;
+	struct claim *claim;
+	struct buf body;
+	uint8_t verdict;
+	bool empty, exclusive;
+	char *why;
+};
+
+/* A name and who makes an item of it. */
+struct claim {
+	enum change_kind kind;
+	char *name;
+	struct output **v;
+	unsigned n;
+	bool is_told, touched;
+	uint64_t told;		/* hash of what the master has */
+	struct claim *next;	/* touched */
+};
+
+struct root {
+	enum kube_kind kind;
+	char *ns, *name;
+	char *origin;		/* "Ingress shop/front" */
+	int64_t created;
+	struct output **v;
+	unsigned n;
+	struct kube_deps deps;
+	char *note;		/* what was refused, or NULL */
+	bool dirty;
+	struct root *next;	/* dirty */
+};
+
+struct root_list { struct root **v; unsigned n, cap; };
+
+struct provider {
+	enum change_part part;
+	const struct kube_provider *opt;
+	uint32_t kinds;
+	provider_fn *build;
+	struct map roots;	/* by "kind/ns/name" */
+	struct map deps;	/* struct root_list by number */
+	struct map claims;	/* by "kind name" */
+	struct root *dirty, **dirty_end;
+	struct claim *touched, **touched_end;
+	bool synced;
+};
+
+struct provider *
+provider_new(enum change_part part, const struct kube_provider *opt,
+    uint32_t roots, provider_fn *build)
+{
+	struct provider *p = xcalloc(1, sizeof(*p));
+
+	p->part = part;
+	p->opt = opt;
+	p->kinds = roots;
+	p->build = build;
+	p->dirty_end = &p->dirty;
+	p->touched_end = &p->touched;
+	return p;
+}
+
+/* ---- Claims ------------------------------------------------------------------ */
+
+static void
+touch(struct provider *p, struct claim *c)
+{
+	if (c->touched)
+		return;
+	c->touched = true;
+	c->next = NULL;
+	*p->touched_end = c;
+	p->touched_end = &c->next;
+}
+
+static struct claim *
+claim_of(struct provider *p, enum change_kind kind, const char *name)
+{
+	struct buf key = BUF_INIT;
+	struct claim *c;
+	void **at;
+
+	buf_printf(&key, "%d %s", (int)kind, name);
+	at = map_at(&p->claims, buf_str(&key));
+	buf_fini(&key);
+	if ((c = *at) == NULL) {
+		c = *at = xcalloc(1, sizeof(*c));
+		c->kind = kind;
+		c->name = xstrdup(name);
+	}
+	return c;
+}
+
+static void
+claim_add(struct provider *p, struct output *o)
+{
+	struct claim *c = o->claim;
+
+	c->v = xreallocarray(c->v, c->n + 1, sizeof(struct output *));
+	c->v[c->n++] = o;
+	touch(p, c);
+}
+
+static void
+claim_remove(struct provider *p, struct output *o)
+{
+	struct claim *c = o->claim;
+
+	for (unsigned i = 0; i < c->n; i++)
+		if (c->v[i] == o) {
+			c->v[i] = c->v[--c->n];
+			break;
+		}
+	touch(p, c);
+}
+
+static bool
+is_before(const struct root *a, const struct root *b)
+{
+	int r;
+
+	if (a->created != b->created)
+		return a->created < b->created;
+	r = strcmp(a->ns, b->ns);
+	return (r != 0 ? r : strcmp(a->name, b->name)) < 0;
+}
+
+/* Who has the name; NULL: nobody. */
+static const struct output *
+winner(const struct claim *c)
+{
+	const struct output *best = NULL;
+
+	for (unsigned i = 0; i < c->n; i++) {
+		if (c->v[i]->exclusive && c->n > 1)
+			return NULL;
+		if (best == NULL || is_before(c->v[i]->root, best->root))
+			best = c->v[i];
+	}
+	return best != NULL && best->empty ? NULL : best;
+}
+
+/* ---- Outputs ------------------------------------------------------------------- */
+
+static void
+output_free(struct output *o)
+{
+	buf_fini(&o->body);
+	free(o->why);
+	free(o);
+}
+
+/*
+ * The first reason, for the one object; all are told, with the path below the
+ * object and, where it is one of several, what it is called.
+ */
+static char *
+reasons(const char *origin, struct kube_out *out, const struct diags *d)
+{
+	char *first = NULL;
+
+	for (unsigned i = 0; i < d->n; i++) {
+		const struct diag *x = &d->v[i];
+		struct str path = str_c(x->place.file);
+
+		if (x->class == DIAG_WARNING)
+			continue;
+		path = str_has_prefix(path, str_c(origin)) ?
+		    str_from(path, strlen(origin)) : STR("");
+		/* ": spec.headers" */
+		path = str_from(path, 2);
+		kube_refuse(out, "%.*s%s%s%s%s", STR_ARG(path), path.n != 0 ?
+		    ": " : "", x->object != NULL ? x->object : "",
+		    x->object != NULL ? ": " : "", x->text);
+		if (first == NULL)
+			first = xstrdup(x->text);
+	}
+	return first;
+}
+
+/* From words to the binary form; what does not read is broken and says why. */
+static void
+encode(struct output *o, const struct kube_item *item, struct kube_out *out)
+{
+	const struct schema *s = change_schema(item->kind);
+	struct diags d = { 0 };
+	struct arena a;
+	void *obj;
+	char *why;
+
+	arena_init(&a, OBJECT_ARENA);
+	obj = arena_zalloc(&a, s->bytes);
+	if (obj == NULL)
+		abort();
+	if (json_read(s, &a, o->root->origin, item->kind ==
+	    CHANGE_MIDDLEWARE ? "spec" : "", item->value, obj, &d) < 0)
+		o->verdict = VERDICT_BROKEN;
+	else if (item->broken == NULL)
+		change_check(item->kind, item->name, obj, &a, &d);
+	if (item->broken != NULL) {
+		o->verdict = VERDICT_BROKEN;
+		o->why = xstrdup(item->broken);
+		kube_refuse(out, "%s", item->broken);
+	}
+	why = reasons(o->root->origin, out, &d);
+	if (o->why == NULL)
+		o->why = why;
+	else
+		free(why);
+	wire_encode(s, obj, &o->body);
+	diags_fini(&d);
+	arena_fini(&a);
+}
+
+static struct output *
+old_output(const struct root *r, const struct claim *c)
+{
+	for (unsigned i = 0; i < r->n; i++)
+		if (r->v[i]->claim == c)
+			return r->v[i];
+	return NULL;
+}
+
+static struct output *
+output_new(struct provider *p, struct root *r, const struct kube_item *item,
+    struct kube_out *out)
+{
+	struct output *o = xcalloc(1, sizeof(*o)), *old;
+
+	o->root = r;
+	o->claim = claim_of(p, item->kind, item->name);
+	o->exclusive = item->exclusive;
+	old = item->keep && item->value == NULL ? old_output(r, o->claim) : NULL;
+	if (old != NULL && !old->empty) {
+		buf_puts(&o->body, buf_str(&old->body));
+		o->verdict = old->verdict;
+		o->why = old->why != NULL ? xstrdup(old->why) : NULL;
+	} else if (item->value == NULL) {
+		o->empty = true;
+	} else {
+		encode(o, item, out);
+	}
+	return o;
+}
+
+static void
+replace_outputs(struct provider *p, struct root *r, struct kube_out *out)
+{
+	struct output **v = xcalloc(out->n, sizeof(struct output *));
+	unsigned n = out->n;
+
+	for (unsigned i = 0; i < n; i++)
+		v[i] = output_new(p, r, &out->v[i], out);
+	for (unsigned i = 0; i < r->n; i++) {
+		claim_remove(p, r->v[i]);
+		output_free(r->v[i]);
+	}
+	free(r->v);
+	r->v = v;
+	r->n = n;
+	for (unsigned i = 0; i < n; i++)
+		claim_add(p, v[i]);
+}
+
+/* ---- Who looked at what ----------------------------------------------------------- */
+
+static struct str
+dep_key(const uint64_t *dep)
+{
+	return str_n(dep, sizeof(*dep));
+}
+
+static void
+forget_deps(struct provider *p, struct root *r)
+{
+	for (unsigned i = 0; i < r->deps.n; i++) {
+		struct root_list *l = map_get(&p->deps,
+		    dep_key(&r->deps.v[i]));
+
+		for (unsigned k = 0; l != NULL && k < l->n; k++)
+			if (l->v[k] == r) {
+				l->v[k] = l->v[--l->n];
+				break;
+			}
+		if (l != NULL && l->n == 0) {
+			(void)map_take(&p->deps, dep_key(&r->deps.v[i]));
+			free(l->v);
+			free(l);
+		}
+	}
+	free(r->deps.v);
+	r->deps = (struct kube_deps){ NULL, 0, 0 };
+}
+
+static void
+set_deps(struct provider *p, struct root *r, struct kube_deps *deps)
+{
+	if (deps->n == r->deps.n && (deps->n == 0 || memcmp(deps->v,
+	    r->deps.v, deps->n * sizeof(*deps->v)) == 0)) {
+		free(deps->v);
+		return;
+	}
+	forget_deps(p, r);
+	r->deps = *deps;
+	for (unsigned i = 0; i < deps->n; i++) {
+		void **at = map_at(&p->deps, dep_key(&r->deps.v[i]));
+		struct root_list *l;
+
+		if (*at == NULL)
+			*at = xcalloc(1, sizeof(*l));
+		l = *at;
+		if (l->n == l->cap) {
+			l->cap = l->cap == 0 ? 1 : l->cap * 2;
+			l->v = xreallocarray(l->v, l->cap,
+			    sizeof(struct root *));
+		}
+		l->v[l->n++] = r;
+	}
+}
+
+/* ---- Roots ------------------------------------------------------------------------- */
+
+static void
+set_dirty(struct provider *p, struct root *r)
+{
+	if (r->dirty)
+		return;
+	r->dirty = true;
+	r->next = NULL;
+	*p->dirty_end = r;
+	p->dirty_end = &r->next;
+}
+
+static struct str
+root_key(struct buf *b, enum kube_kind kind, const char *ns, const char *name)
+{
+	buf_printf(b, "%d/%s/%s", (int)kind, ns, name);
+	return buf_str(b);
+}
+
+void
+provider_changed(struct provider *p, enum kube_kind kind, const char *ns,
+    const char *name)
+{
+	struct buf key = BUF_INIT;
+	struct root *r;
+	void **at;
+
+	if ((p->kinds & 1u << kind) == 0)
+		return;
+	at = map_at(&p->roots, root_key(&key, kind, ns, name));
+	buf_fini(&key);
+	if ((r = *at) == NULL) {
+		r = *at = xcalloc(1, sizeof(*r));
+		r->kind = kind;
+		r->ns = xstrdup(ns);
+		r->name = xstrdup(name);
+		r->origin = xasprintf("%s %s/%s", kube_resources[kind].kind,
+		    ns, name);
+	}
+	set_dirty(p, r);
+}
+
+void
+provider_dep_changed(struct provider *p, uint64_t dep)
+{
+	const struct root_list *l = map_get(&p->deps, dep_key(&dep));
+
+	for (unsigned i = 0; l != NULL && i < l->n; i++)
+		set_dirty(p, l->v[i]);
+}
+
+static void
+put_note(const struct provider *p, const struct root *r, struct buf *stream)
+{
+	(void)change_put(stream, &(struct change){ .op = r->note != NULL ?
+	    CHANGE_UPSERT : CHANGE_DELETE, .part = p->part,
+	    .kind = CHANGE_NOTE, .name = str_c(r->origin),
+	    .why = str_c(r->note) });
+}
+
+/* Told once, in the log and to the master, until it changes. */
+static bool
+set_note(struct provider *p, struct root *r, const struct kube_out *out,
+    struct buf *stream)
+{
+	struct buf b = BUF_INIT;
+	bool changed;
+
+	for (unsigned i = 0; i < out->nrefused; i++)
+		buf_printf(&b, "%s%s", i == 0 ? "" : "; ", out->refused[i]);
+	changed = !str_eq(buf_str(&b), str_c(r->note));
+	if (changed) {
+		free(r->note);
+		r->note = b.n != 0 ? xstrdup(buf_cstr(&b)) : NULL;
+		if (r->note != NULL)
+			log_warn("%s: %s", r->origin, r->note);
+		put_note(p, r, stream);
+	}
+	buf_fini(&b);
+	return changed;
+}
+
+static void
+root_free(struct provider *p, struct root *r)
+{
+	struct buf key = BUF_INIT;
+
+	(void)map_take(&p->roots, root_key(&key, r->kind, r->ns, r->name));
+	buf_fini(&key);
+	forget_deps(p, r);
+	for (unsigned i = 0; i < r->n; i++)
+		output_free(r->v[i]);
+	free(r->v);
+	free(r->ns);
+	free(r->name);
+	free(r->origin);
+	free(r->note);
+	free(r);
+}
+
+static bool
+rebuild(struct provider *p, struct root *r, struct kube_view *v,
+    struct buf *stream)
+{
+	const struct kube_cached *c = kube_store_get(v->store, r->kind, r->ns,
+	    r->name);
+	struct kube_deps deps = { NULL, 0, 0 };
+	struct kube_out out = { NULL, 0, 0, NULL, 0 };
+	bool told;
+
+	if (c != NULL) {
+		r->created = c->o.created;
+		v->deps = &deps;
+		p->build(v, p->opt, &c->o, &out);
+		v->deps = NULL;
+	}
+	replace_outputs(p, r, &out);
+	set_deps(p, r, &deps);
+	told = set_note(p, r, &out, stream);
+	kube_out_fini(&out);
+	r->dirty = false;
+	if (c == NULL)
+		root_free(p, r);
+	return told;
+}
+
+/* ---- Telling -------------------------------------------------------------------------- */
+
+static uint64_t
+output_hash(const struct output *o)
+{
+	uint64_t h = hash_str(buf_str(&o->body), o->verdict + 1u);
+
+	h = hash_str(str_c(o->root->origin), h);
+	return hash_str(str_c(o->why), h);
+}
+
+static void
+claim_free(void *arg, void *value)
+{
+	struct claim *c = value;
+
+	(void)arg;
+	free(c->name);
+	free(c->v);
+	free(c);
+}
+
+static bool
+tell(struct provider *p, struct claim *c, struct buf *stream)
+{
+	const struct output *o = winner(c);
+	uint64_t h = o != NULL ? output_hash(o) : 0;
+	struct change ch = { .op = o != NULL ? CHANGE_UPSERT : CHANGE_DELETE,
+	    .part = p->part, .kind = c->kind, .name = str_c(c->name) };
+
+	if (c->is_told == (o != NULL) && (o == NULL || c->told == h))
+		return false;
+	if (o != NULL) {
+		ch.verdict = o->verdict;
+		ch.origin = str_c(o->root->origin);
+		ch.why = str_c(o->why);
+		ch.body = buf_str(&o->body);
+	}
+	if (change_put(stream, &ch) < 0) {
+		log_error("%s: %s \"%.100s\" is too large; it is left out",
+		    o != NULL ? o->root->origin : "?", change_words[c->kind],
+		    c->name);
+		return false;
+	}
+	c->is_told = o != NULL;
+	c->told = h;
+	return true;
+}
+
+static void
+claim_gone(struct provider *p, struct claim *c)
+{
+	struct buf key = BUF_INIT;
+
+	if (c->n != 0)
+		return;
+	buf_printf(&key, "%d %s", (int)c->kind, c->name);
+	(void)map_take(&p->claims, buf_str(&key));
+	buf_fini(&key);
+	claim_free(NULL, c);
+}
+
+void
+provider_flush(struct provider *p, struct kube_view *v, struct buf *stream)
+{
+	bool any = false;
+
+	while (p->dirty != NULL) {
+		struct root *r = p->dirty;
+
+		if ((p->dirty = r->next) == NULL)
+			p->dirty_end = &p->dirty;
+		any |= rebuild(p, r, v, stream);
+	}
+	while (p->touched != NULL) {
+		struct claim *c = p->touched;
+
+		if ((p->touched = c->next) == NULL)
+			p->touched_end = &p->touched;
+		c->touched = false;
+		any |= tell(p, c, stream);
+		claim_gone(p, c);
+	}
+	if (!p->synced)
+		(void)change_put(stream, &(struct change){
+		    .op = CHANGE_SYNCED, .part = p->part });
+	if (any || !p->synced)
+		(void)change_put(stream, &(struct change){
+		    .op = CHANGE_COMMIT, .part = p->part });
+	p->synced = true;
+}
+
+static void
+root_free_all(void *arg, void *value)
+{
+	struct root *r = value;
+
+	(void)arg;
+	for (unsigned i = 0; i < r->n; i++)
+		output_free(r->v[i]);
+	free(r->v);
+	free(r->deps.v);
+	free(r->ns);
+	free(r->name);
+	free(r->origin);
+	free(r->note);
+	free(r);
+}
+
+static void
+list_free(void *arg, void *value)
+{
+	struct root_list *l = value;
+
+	(void)arg;
+	free(l->v);
+	free(l);
+}
+
+void
+provider_free(struct provider *p)
+{
+	if (p == NULL)
+		return;
+	map_each(&p->roots, root_free_all, NULL);
+	map_fini(&p->roots);
+	map_each(&p->deps, list_free, NULL);
+	map_fini(&p->deps);
+	map_each(&p->claims, claim_free, NULL);
+	map_fini(&p->claims);
+	free(p);
+}
