@@ -1,41 +1,37 @@
 # SPDX-License-Identifier: BSD-2-Clause
-"""A network of one's own, for tests that need fixed ports; see private()."""
-import contextlib
+"""A network namespace for this process and what it starts; see Namespace."""
 import ctypes
-import fcntl
 import os
-import socket
-import struct
+import subprocess
 
 CLONE_NEWNET = 0x40000000
-SIOCGIFFLAGS, SIOCSIFFLAGS, IFF_UP = 0x8913, 0x8914, 1
+_libc = ctypes.CDLL(None, use_errno=True)
 
 
-def call(name, *args):
-    libc = ctypes.CDLL(None, use_errno=True)
-    if getattr(libc, name)(*args) != 0:
-        raise OSError(ctypes.get_errno(), name)
+def _check(result, what):
+    if result != 0:
+        raise OSError(ctypes.get_errno(), what)
 
 
-def loopback_up():
-    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as s:
-        request = struct.pack("16sH14x", b"lo", 0)
-        flags = struct.unpack("16sH14x", fcntl.ioctl(s, SIOCGIFFLAGS,
-                                                     request))[1]
-        fcntl.ioctl(s, SIOCSIFFLAGS, struct.pack("16sH14x", b"lo",
-                                                 flags | IFF_UP))
+class Namespace:
+    """Entered by the calling thread, and by threads and programs it starts.
 
+    Loopback is up and has the networks given, so that any address in them can
+    be listened on.
+    """
 
-@contextlib.contextmanager
-def private():
-    """This thread, and what it starts, in a new network with a loopback."""
-    own = os.open("/proc/thread-self/ns/net", os.O_RDONLY)
-    try:
-        call("unshare", CLONE_NEWNET)
-        try:
-            loopback_up()
-            yield
-        finally:
-            call("setns", own, CLONE_NEWNET)
-    finally:
-        os.close(own)
+    def __init__(self, *networks):
+        self.networks = networks
+
+    def __enter__(self):
+        self.before = os.open("/proc/thread-self/ns/net", os.O_RDONLY)
+        _check(_libc.unshare(CLONE_NEWNET), "unshare")
+        subprocess.run(["ip", "link", "set", "lo", "up"], check=True)
+        for network in self.networks:
+            subprocess.run(["ip", "addr", "add", network, "dev", "lo"],
+                           check=True)
+        return self
+
+    def __exit__(self, *_):
+        _check(_libc.setns(self.before, CLONE_NEWNET), "setns")
+        os.close(self.before)

@@ -16,8 +16,10 @@ def new_key(kind):
     return ec.generate_private_key(ec.SECP256R1())
 
 
-def common_name(text):
-    return x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, text)])
+def common_name(text, groups=()):
+    return x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, text),
+                      *(x509.NameAttribute(NameOID.ORGANIZATION_NAME, g)
+                        for g in groups)])
 
 
 def general_name(text):
@@ -49,12 +51,16 @@ class Authority:
                 .not_valid_before(now + datetime.timedelta(days=start))
                 .not_valid_after(now + datetime.timedelta(days=days)))
 
-    def leaf(self, *names, kind="ec", days=90, start=-1, file=None, client=False):
-        """A certificate for the names: the paths of its two files."""
+    def leaf(self, *names, kind="ec", days=90, start=-1, file=None, client=False,
+             groups=()):
+        """A certificate for the names: the paths of its two files.
+
+        groups are organizations of its subject: what Kubernetes takes for them.
+        """
         key = new_key(kind)
         usage = ExtendedKeyUsageOID.CLIENT_AUTH if client \
             else ExtendedKeyUsageOID.SERVER_AUTH
-        cert = (self._build(common_name(names[0].replace("*", "any")),
+        cert = (self._build(common_name(names[0].replace("*", "any"), groups),
                             key.public_key(), days, start)
                 .add_extension(x509.SubjectAlternativeName(
                     [general_name(n) for n in names]), critical=False)

@@ -1,0 +1,184 @@
+# SPDX-License-Identifier: BSD-2-Clause
+"""A real Kubernetes API server with its store; see Cluster."""
+import json
+import os
+import ssl
+import subprocess
+import time
+import urllib.error
+import urllib.request
+from pathlib import Path
+
+from cryptography.hazmat.primitives import serialization
+
+HERE = Path(__file__).parent
+GROUP = "traefik.io"
+KINDS = {"ingressroutes": "IngressRoute", "ingressroutetcps": "IngressRouteTCP",
+         "ingressrouteudps": "IngressRouteUDP", "middlewares": "Middleware",
+         "middlewaretcps": "MiddlewareTCP", "serverstransports": "ServersTransport",
+         "serverstransporttcps": "ServersTransportTCP", "tlsoptions": "TLSOption",
+         "tlsstores": "TLSStore", "traefikservices": "TraefikService"}
+
+
+def programs():
+    """The directory of etcd, kube-apiserver and kubectl; built when missing."""
+    return Path(subprocess.run([HERE / "kubernetes/build"], check=True, text=True,
+                               stdout=subprocess.PIPE).stdout.strip())
+
+
+def definition(plural, kind):
+    """A CustomResourceDefinition that takes any spec."""
+    anything = {"type": "object", "x-kubernetes-preserve-unknown-fields": True}
+    return {
+        "apiVersion": "apiextensions.k8s.io/v1",
+        "kind": "CustomResourceDefinition",
+        "metadata": {"name": f"{plural}.{GROUP}"},
+        "spec": {
+            "group": GROUP, "scope": "Namespaced",
+            "names": {"plural": plural, "kind": kind, "singular": kind.lower()},
+            "versions": [{
+                "name": "v1alpha1", "served": True, "storage": True,
+                "schema": {"openAPIV3Schema": {
+                    "type": "object", "properties": {"spec": anything}}}}]}}
+
+
+class Cluster:
+    """etcd and kube-apiserver on 10.99.0.1, to be used inside a Namespace.
+
+    `authority` makes the certificates (tests/integration/harness/pki.py).
+    """
+    address = "10.99.0.1"
+    url = f"https://{address}:6443"
+
+    def __init__(self, directory, authority):
+        self.dir = Path(directory)
+        self.bin = programs()
+        self.authority = authority
+        self.server_cert = authority.leaf(self.address, "127.0.0.1", "localhost")
+        self.admin = self._user("admin", ["system:masters"])
+        self.signing = authority.leaf("service-account", kind="rsa")
+        self.processes = {}
+        self.context = ssl.create_default_context(cafile=authority.file)
+        self.context.load_cert_chain(*self.admin)
+        self.kubeconfig = self.dir / "kubeconfig"
+        self.kubeconfig.write_text(self.config_of(self.admin))
+        self.kubeconfig.chmod(0o644)
+        self._public_key()
+
+    def _user(self, name, groups=()):
+        return self.authority.leaf(name, file=f"user-{name}", client=True,
+                                   groups=groups)
+
+    def _public_key(self):
+        key = serialization.load_pem_private_key(
+            self.signing[1].read_bytes(), None).public_key()
+        self.public = self.dir / "service-account.pub"
+        self.public.write_bytes(key.public_bytes(
+            serialization.Encoding.PEM,
+            serialization.PublicFormat.SubjectPublicKeyInfo))
+
+    def config_of(self, files):
+        """A kubeconfig for a client certificate."""
+        return json.dumps({
+            "apiVersion": "v1", "kind": "Config", "current-context": "test",
+            "contexts": [{"name": "test",
+                          "context": {"cluster": "test", "user": "test"}}],
+            "clusters": [{"name": "test", "cluster": {
+                "server": self.url,
+                "certificate-authority": str(self.authority.file)}}],
+            "users": [{"name": "test", "user": {
+                "client-certificate": str(files[0]),
+                "client-key": str(files[1])}}]})
+
+    # -- processes -----------------------------------------------------------
+
+    def _spawn(self, name, *args):
+        with open(self.dir / f"{name}.log", "ab") as log:
+            self.processes[name] = subprocess.Popen(
+                [self.bin / name, *args], stdout=log, stderr=log,
+                stdin=subprocess.DEVNULL)
+
+    def start(self):
+        self._spawn("etcd", "--data-dir", str(self.dir / "etcd"),
+                    "--unsafe-no-fsync", "--log-level", "error",
+                    "--listen-client-urls", "http://127.0.0.1:2379",
+                    "--advertise-client-urls", "http://127.0.0.1:2379",
+                    "--listen-peer-urls", "http://127.0.0.1:2380",
+                    "--initial-advertise-peer-urls", "http://127.0.0.1:2380",
+                    "--initial-cluster", "default=http://127.0.0.1:2380")
+        self.start_api()
+        for plural, kind in KINDS.items():
+            self.post("/apis/apiextensions.k8s.io/v1/customresourcedefinitions",
+                      definition(plural, kind))
+        for plural in KINDS:
+            self.wait(lambda p=plural: self.get(f"/apis/{GROUP}/v1alpha1/{p}"))
+        return self
+
+    def start_api(self, *extra):
+        crt, key = self.server_cert
+        self._spawn(
+            "kube-apiserver", "--etcd-servers=http://127.0.0.1:2379",
+            f"--bind-address={self.address}",
+            f"--advertise-address={self.address}", "--secure-port=6443",
+            "--service-cluster-ip-range=10.96.0.0/16",
+            f"--tls-cert-file={crt}", f"--tls-private-key-file={key}",
+            f"--client-ca-file={self.authority.file}",
+            "--authorization-mode=RBAC",
+            "--service-account-issuer=https://kubernetes.default.svc.cluster.local",
+            f"--service-account-key-file={self.public}",
+            f"--service-account-signing-key-file={self.signing[1]}", *extra)
+        self.wait(lambda: self.get("/readyz", raw=True))
+
+    def kill_api(self):
+        self.processes.pop("kube-apiserver").kill()
+
+    def wait(self, works, seconds=60):
+        end = time.monotonic() + seconds
+        while True:
+            for name, p in self.processes.items():
+                if p.poll() is not None:
+                    raise AssertionError(
+                        f"{name} ended:\n{(self.dir / (name + '.log')).read_text()[-2000:]}")
+            try:
+                return works()
+            except (urllib.error.URLError, OSError):
+                if time.monotonic() > end:
+                    raise
+                time.sleep(0.1)
+
+    def close(self):
+        for p in self.processes.values():
+            p.kill()
+        for p in self.processes.values():
+            p.wait()
+
+    # -- the API -------------------------------------------------------------
+
+    def call(self, method, path, body=None, kind="application/json", raw=False):
+        request = urllib.request.Request(
+            self.url + path, method=method, headers={"Content-Type": kind},
+            data=None if body is None else json.dumps(body).encode())
+        with urllib.request.urlopen(request, timeout=10,
+                                    context=self.context) as r:
+            data = r.read()
+        return data if raw else json.loads(data)
+
+    def get(self, path, raw=False):
+        return self.call("GET", path, raw=raw)
+
+    def post(self, path, body):
+        return self.call("POST", path, body)
+
+    def kubectl(self, *args, stdin=None):
+        """Runs kubectl: its output."""
+        done = subprocess.run(
+            [self.bin / "kubectl", "--kubeconfig", str(self.kubeconfig), *args],
+            input=stdin, capture_output=True, text=True, timeout=60,
+            env={**os.environ, "HOME": str(self.dir)})
+        assert done.returncode == 0, done.stderr
+        return done.stdout
+
+    def apply(self, text):
+        """kubectl apply of YAML or JSON text."""
+        return self.kubectl("apply", "--server-side", "--force-conflicts",
+                            "-f", "-", stdin=text)
