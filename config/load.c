@@ -130,52 +130,156 @@ config_free(struct config *c)
 
 /* ---- Files of the file provider -------------------------------------------- */
 
-#define APPEND(a, all, part) do {					\
-	unsigned n_ = (all)->n + (part)->n;				\
-	__typeof__((all)->v) v_ = arena_alloc((a), n_ * sizeof(*v_) + 1); \
-	if (v_ == NULL)							\
-		abort();						\
-	if ((all)->n != 0)						\
-		memcpy(v_, (all)->v, (all)->n * sizeof(*v_));		\
-	if ((part)->n != 0)						\
-		memcpy(v_ + (all)->n, (part)->v, (part)->n * sizeof(*v_)); \
-	(all)->v = v_;							\
-	(all)->n = n_;							\
-} while (0)
+/*
+ * One file as it was read. It is used again while it stays the same, so that a
+ * change costs what changed, not all that stands beside it.
+ */
+struct provided_file {
+	unsigned refs;
+	char *path;
+	struct stat st;
+	bool settled;		/* it was old enough for its times to tell */
+	struct arena arena;
+	struct dynamic dynamic;
+	struct diags found;	/* told again each time */
+	unsigned nread;		/* of them from reading, the others from checks */
+};
+
+/* Two writes within this may leave a file the same times. */
+#define SETTLED_SECONDS	2
+
+static void
+file_unref(struct provided_file *f)
+{
+	if (--f->refs > 0)
+		return;
+	diags_fini(&f->found);
+	arena_fini(&f->arena);
+	free(f->path);
+	free(f);
+}
+
+static bool
+same_time(struct timespec a, struct timespec b)
+{
+	return a.tv_sec == b.tv_sec && a.tv_nsec == b.tv_nsec;
+}
+
+/* The file among those of the last time, if it is the same still. */
+static struct provided_file *
+file_unchanged(const struct provided *last, unsigned at, const char *path,
+    const struct stat *st)
+{
+	for (unsigned i = 0; last != NULL && i < last->nfiles; i++) {
+		/* Usually at the same place. */
+		struct provided_file *f = last->files[(at + i) % last->nfiles];
+
+		if (strcmp(f->path, path) != 0)
+			continue;
+		return f->settled && f->st.st_dev == st->st_dev &&
+		    f->st.st_ino == st->st_ino &&
+		    f->st.st_size == st->st_size &&
+		    same_time(f->st.st_mtim, st->st_mtim) &&
+		    same_time(f->st.st_ctim, st->st_ctim) ? f : NULL;
+	}
+	return NULL;
+}
 
 static int
-load_file(struct provided *p, const char *path, struct diags *d)
+file_parse(struct provided_file *f, struct diags *d)
 {
 	struct buf text = BUF_INIT;
-	struct dynamic dyn;
-	char *name = arena_alloc(&p->arena, strlen(path) + 1);
-	int r = read_file(path, &text);
+	int r = read_file(f->path, &text);
 
-	if (name == NULL)
-		abort();
-	strcpy(name, path);
 	if (r < 0) {
 		buf_fini(&text);
-		return unreadable(name, r, d);
+		return unreadable(f->path, r, d);
 	}
 	if (is_template(buf_str(&text)))
-		diag_add(d, DIAG_WARNING, (struct place){ name, 0, 0 }, NULL,
-		    "\"{{...}}\" is taken as it stands: Go templates are not "
-		    "supported");
-	r = reader_read(&schema_dynamic_file, &p->arena, name, buf_str(&text),
-	    &dyn, d);
+		diag_add(&f->found, DIAG_WARNING, (struct place){ f->path, 0,
+		    0 }, NULL, "\"{{...}}\" is taken as it stands: Go "
+		    "templates are not supported");
+	r = reader_read(&schema_dynamic_file, &f->arena, f->path,
+	    buf_str(&text), &f->dynamic, &f->found);
 	buf_fini(&text);
-	if (r < 0)
+	f->nread = f->found.n;
+	if (r == 0)
+		check_dynamic(&f->dynamic, &f->arena, &f->found);
+	return r;
+}
+
+static void
+tell(const struct provided_file *f, unsigned from, unsigned to, struct diags *d)
+{
+	for (unsigned i = from; i < to; i++) {
+		const struct diag *v = &f->found.v[i];
+
+		diag_add(d, v->class, v->place, v->object, "%s", v->text);
+	}
+}
+
+static int
+load_file(struct provided *p, const struct provided *last, const char *path,
+    struct diags *d)
+{
+	struct provided_file *f = NULL;
+	struct stat st;
+	int r = 0;
+
+	if (stat(path, &st) < 0)
+		return unreadable(path, -errno, d);
+	if ((f = file_unchanged(last, p->nfiles, path, &st)) != NULL)
+		f->refs++;
+	else {
+		f = xcalloc(1, sizeof(*f));
+		f->refs = 1;
+		f->path = xstrdup(path);
+		f->st = st;
+		f->settled = st.st_mtim.tv_sec + SETTLED_SECONDS <
+		    clock_wall() / NSEC_SEC;
+		arena_init(&f->arena, ARENA_MAX);
+		r = file_parse(f, d);
+	}
+	tell(f, 0, f->nread, d);
+	if (r < 0) {
+		file_unref(f);
 		return r;
-	p->dynamic.http_present |= dyn.http_present;
-	APPEND(&p->arena, &p->dynamic.routers, &dyn.routers);
-	APPEND(&p->arena, &p->dynamic.services, &dyn.services);
-	APPEND(&p->arena, &p->dynamic.middlewares, &dyn.middlewares);
-	APPEND(&p->arena, &p->dynamic.transports, &dyn.transports);
-	APPEND(&p->arena, &p->dynamic.certificates, &dyn.certificates);
-	APPEND(&p->arena, &p->dynamic.tls_options, &dyn.tls_options);
-	APPEND(&p->arena, &p->dynamic.tls_stores, &dyn.tls_stores);
+	}
+	p->files = xreallocarray(p->files, p->nfiles + 1, sizeof(*p->files));
+	p->files[p->nfiles++] = f;
 	return 0;
+}
+
+/* Appends one kind of objects of all files. */
+#define GATHER(p, kind) do {						\
+	unsigned n_ = 0;						\
+	for (unsigned i_ = 0; i_ < (p)->nfiles; i_++)			\
+		n_ += (p)->files[i_]->dynamic.kind.n;			\
+	(p)->dynamic.kind.v = arena_alloc(&(p)->arena,			\
+	    n_ * sizeof(*(p)->dynamic.kind.v) + 1);			\
+	if ((p)->dynamic.kind.v == NULL)				\
+		abort();						\
+	for (unsigned i_ = 0; i_ < (p)->nfiles; i_++) {			\
+		const struct dynamic *d_ = &(p)->files[i_]->dynamic;	\
+		if (d_->kind.n != 0)					\
+			memcpy((p)->dynamic.kind.v + (p)->dynamic.kind.n, \
+			    d_->kind.v, d_->kind.n * sizeof(*d_->kind.v)); \
+		(p)->dynamic.kind.n += d_->kind.n;			\
+	}								\
+} while (0)
+
+static void
+gather(struct provided *p)
+{
+	GATHER(p, routers);
+	GATHER(p, services);
+	GATHER(p, middlewares);
+	GATHER(p, transports);
+	GATHER(p, certificates);
+	GATHER(p, tls_options);
+	GATHER(p, tls_stores);
+	for (unsigned i = 0; i < p->nfiles; i++)
+		p->dynamic.http_present |= p->files[i]->dynamic.http_present;
 }
 
 static int
@@ -185,7 +289,8 @@ not_dot(const struct dirent *e)
 }
 
 static int
-load_dir(struct provided *p, const char *dir, unsigned depth, struct diags *d)
+load_dir(struct provided *p, const struct provided *last, const char *dir,
+    unsigned depth, struct diags *d)
 {
 	struct dirent **list;
 	int n = scandir(dir, &list, not_dot, alphasort), r = 0;
@@ -200,10 +305,10 @@ load_dir(struct provided *p, const char *dir, unsigned depth, struct diags *d)
 
 		if (stat(path, &st) == 0 && S_ISDIR(st.st_mode) &&
 		    depth < DIRS_DEEP)
-			one = load_dir(p, path, depth + 1, d);
+			one = load_dir(p, last, path, depth + 1, d);
 		else if (str_has_suffix(name, STR(".yml")) ||
 		    str_has_suffix(name, STR(".yaml")))
-			one = load_file(p, path, d);
+			one = load_file(p, last, path, d);
 		else if (str_has_suffix(name, STR(".toml"))) {
 			diag_add(d, DIAG_FILE, (struct place){ path, 0, 0 },
 			    NULL, "TOML is not supported: write YAML");
@@ -218,21 +323,23 @@ load_dir(struct provided *p, const char *dir, unsigned depth, struct diags *d)
 }
 
 int
-provided_load(const struct file_provider *fp, struct provided **ret,
-    struct diags *d)
+provided_load(const struct file_provider *fp, const struct provided *last,
+    struct provided **ret, struct diags *d)
 {
 	struct provided *p = xcalloc(1, sizeof(*p));
 	int r;
 
 	arena_init(&p->arena, ARENA_MAX);
-	r = fp->directory != NULL ? load_dir(p, fp->directory, 0, d) :
-	    load_file(p, fp->filename, d);
+	r = fp->directory != NULL ? load_dir(p, last, fp->directory, 0, d) :
+	    load_file(p, last, fp->filename, d);
 	/* Also of files beside a bad one: all is told in one go. */
-	check_dynamic(&p->dynamic, &p->arena, d);
+	for (unsigned i = 0; i < p->nfiles; i++)
+		tell(p->files[i], p->files[i]->nread, p->files[i]->found.n, d);
 	if (r < 0) {
 		provided_free(p);
 		return r;
 	}
+	gather(p);
 	p->empty = !p->dynamic.http_present && p->dynamic.certificates.n == 0 &&
 	    p->dynamic.tls_options.n == 0 && p->dynamic.tls_stores.n == 0;
 	*ret = p;
@@ -244,6 +351,9 @@ provided_free(struct provided *p)
 {
 	if (p == NULL)
 		return;
+	for (unsigned i = 0; i < p->nfiles; i++)
+		file_unref(p->files[i]);
+	free(p->files);
 	arena_fini(&p->arena);
 	free(p);
 }

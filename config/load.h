@@ -22,16 +22,22 @@ void	config_free(struct config *c);
 extern const char config_embedded[];
 
 /* What a file provider's file or directory says. */
+struct provided_file;
 struct provided {
 	struct arena arena;
-	struct dynamic dynamic;
+	struct dynamic dynamic;		/* of all files, in their order */
+	struct provided_file **files;
+	unsigned nfiles;
 	bool empty;		/* no http section at all: see errata A3 */
 };
 /*
  * One file, or all .yml and .yaml files of a directory and below. One bad file
- * refuses all. 0 with the caller owning *ret, or -EINVAL, -errno.
+ * refuses all. Files that did not change since `last` (may be NULL) was loaded
+ * are not read again; both own them. 0 with the caller owning *ret, or -EINVAL,
+ * -errno.
  */
-int	provided_load(const struct file_provider *p, struct provided **ret,
+int	provided_load(const struct file_provider *p,
+	    const struct provided *last, struct provided **ret,
 	    struct diags *d);
 void	provided_free(struct provided *p);
 

@@ -52,7 +52,8 @@ load_provider(struct source *s, const struct source *last, struct diags *diags)
 
 	if (fp == NULL)
 		return;
-	if (provided_load(fp, &p, &found) == 0) {
+	if (provided_load(fp, last != NULL ? last->provided : NULL, &p,
+	    &found) == 0) {
 		if (!p->empty || last == NULL || last->provided == NULL ||
 		    last->provided->empty) {
 			merge(diags, &found, DIAG_OBJECT);

@@ -21,8 +21,13 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-/* A writer's truncate and write are two events a moment apart. */
+/*
+ * A writer's truncate and write are two events a moment apart; files that come
+ * whole may still be several.
+ */
 #define SETTLE		(20 * NSEC_MSEC)
+#define SETTLE_WHOLE	(2 * NSEC_MSEC)
+#define WHOLE	(IN_CLOSE_WRITE | IN_MOVED_TO | IN_MOVED_FROM | IN_DELETE)
 #define MASK	(IN_CLOSE_WRITE | IN_MOVED_TO | IN_MOVED_FROM | IN_DELETE | \
 	IN_CREATE | IN_ATTRIB | IN_DELETE_SELF | IN_MOVE_SELF)
 
@@ -47,9 +52,9 @@ fire(struct timer_at *t)
 }
 
 static void
-schedule(struct watcher *w)
+schedule(struct watcher *w, nsec_t settle)
 {
-	nsec_t at = clock_mono() + SETTLE;
+	nsec_t at = clock_mono() + settle;
 
 	if (w->timer.at != NSEC_NEVER)
 		return;
@@ -84,6 +89,7 @@ ready(struct watch *watch, uint32_t events)
 	_Alignas(struct inotify_event) char piece[2048];
 	struct watcher *w = watch->arg;
 	bool relevant = false, gone = false;
+	uint32_t all = 0;
 	ssize_t n;
 
 	(void)events;
@@ -92,12 +98,16 @@ ready(struct watch *watch, uint32_t events)
 			const struct inotify_event *e =
 			    (const void *)(piece + at);
 
-			relevant |= concerns(w, e);
+			if (concerns(w, e)) {
+				relevant = true;
+				all |= e->mask;
+			}
 			gone |= (e->mask & IN_IGNORED) != 0;
 			at += (ssize_t)(sizeof(*e) + e->len);
 		}
 	if (relevant)
-		schedule(w);
+		schedule(w, (all & ~(uint32_t)WHOLE) == 0 ? SETTLE_WHOLE :
+		    SETTLE);
 	if (gone)		/* the folder: watch_tick() looks for it */
 		close_inotify(w);
 }
@@ -203,7 +213,7 @@ watch_sources(struct master *m)
 		log_error("\"%s\" cannot be watched: %s; it is looked for "
 		    "every second", w->dir, strerror(-r));
 	else if (changed_before(w))
-		schedule(w);
+		schedule(w, SETTLE);
 }
 
 void
@@ -212,7 +222,7 @@ watch_tick(struct master *m)
 	struct watcher *w = m->watcher;
 
 	if (w != NULL && w->watch.fd < 0 && open_inotify(w) == 0)
-		schedule(w);
+		schedule(w, SETTLE);
 }
 
 void

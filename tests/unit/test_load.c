@@ -5,6 +5,7 @@
 #include "unit.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -110,7 +111,7 @@ provide(const char *file, const char *directory, int want, struct diags *d)
 	    .directory = (char *)(size_t)directory };
 	struct provided *p = NULL;
 
-	ck_assert_int_eq(provided_load(&fp, &p, d), want);
+	ck_assert_int_eq(provided_load(&fp, NULL, &p, d), want);
 	ck_assert((p != NULL) == (want == 0));
 	return p;
 }
@@ -200,7 +201,7 @@ START_TEST(directory)
 	{
 		struct file_provider fp = { .directory = dir };
 
-		(void)provided_load(&fp, &p, &d);
+		(void)provided_load(&fp, NULL, &p, &d);
 		provided_free(p);
 		diags_fini(&d);
 	}
@@ -211,4 +212,62 @@ START_TEST(directory)
 }
 END_TEST
 
-UNIT_MAIN("load", embedded, main_file, one_file, directory)
+/* Long ago, so that the file's times tell it apart. */
+static void
+age(const char *name)
+{
+	struct timespec old[2] = { { 1000, 0 }, { 1000, 0 } };
+
+	ck_assert_int_eq(utimensat(AT_FDCWD, path(name), old, 0), 0);
+}
+
+static struct provided *
+again(const struct provided *last, unsigned want_diags)
+{
+	struct file_provider fp = { .directory = dir };
+	struct diags d = { 0 };
+	struct provided *p;
+
+	ck_assert_int_eq(provided_load(&fp, last, &p, &d), 0);
+	ck_assert_uint_eq(d.n, want_diags);
+	diags_fini(&d);
+	return p;
+}
+
+START_TEST(unchanged_files)
+{
+	struct provided *p, *q;
+
+	begin();
+	put("a.yml", "http: {routers: {a: {rule: Path(`/a`), service: s}, "
+	    "x: {rule: Nope, service: s}}}\n");
+	put("b.yml", "http: {routers: {b: {rule: Path(`/b`), service: s}}}\n");
+	age("a.yml");
+	p = again(NULL, 1);
+	put("b.yml", "http: {routers: {b: {rule: Path(`/c`), service: s}}}\n");
+	q = again(p, 1);	/* what was wrong is told again */
+	ck_assert_uint_eq(q->dynamic.routers.n, 3);
+	ck_assert_ptr_eq(q->dynamic.routers.v[0].rule,
+	    p->dynamic.routers.v[0].rule);
+	/* As large as before and perhaps as old: too young to believe it. */
+	ck_assert_str_eq(q->dynamic.routers.v[2].rule_text, "Path(`/c`)");
+	provided_free(p);
+	ck_assert_str_eq(q->dynamic.routers.v[0].rule_text, "Path(`/a`)");
+	/* Replaced by one of the same size and time. */
+	ck_assert_int_eq(unlink(path("a.yml")), 0);
+	put("a.yml", "http: {routers: {a: {rule: Path(`/d`), service: s}, "
+	    "x: {rule: Nope, service: s}}}\n");
+	age("a.yml");
+	p = again(q, 1);
+	ck_assert_str_eq(p->dynamic.routers.v[0].rule_text, "Path(`/d`)");
+	provided_free(q);
+	ck_assert_int_eq(unlink(path("a.yml")), 0);
+	q = again(p, 0);
+	ck_assert_uint_eq(q->dynamic.routers.n, 1);
+	provided_free(p);
+	provided_free(q);
+	end();
+}
+END_TEST
+
+UNIT_MAIN("load", embedded, main_file, one_file, directory, unchanged_files)
