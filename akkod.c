@@ -16,5 +16,7 @@ main(int argc, char **argv)
 		return worker_main(argc, argv);
 	if (argc == 3 && strcmp(argv[1], "controller") == 0)
 		return controller_main(argc, argv);
+	if (argc == 2 && strcmp(argv[1], "successor") == 0)
+		return cli_successor();
 	return cli_main(argc, argv);
 }

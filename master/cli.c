@@ -15,7 +15,7 @@
 
 enum {
 	OPT_CONFIG = 1, OPT_RUNTIME = 2, OPT_STATE = 4, OPT_JSON = 8,
-	OPT_NOW = 16, OPT_PEM = 32, OPT_UNDO = 64,
+	OPT_NOW = 16, OPT_PEM = 32, OPT_UNDO = 64, OPT_BINARY = 128,
 	OPT_COMMON = OPT_CONFIG | OPT_RUNTIME | OPT_STATE,
 };
 
@@ -41,6 +41,9 @@ static const struct option_row {
 	    offsetof(struct cli, now), false },
 	{ OPT_PEM, "--pem", NULL, NULL, "print the certificate only",
 	    offsetof(struct cli, pem), false },
+	{ OPT_BINARY, "--binary", NULL, "PATH",
+	    "the program (default: what is where the running one was)",
+	    offsetof(struct cli, binary), true },
 	{ OPT_UNDO, "--undo", NULL, NULL, "be ready again",
 	    offsetof(struct cli, undo), false },
 };
@@ -66,6 +69,8 @@ static const struct command {
 	{ "reload", cli_reload, OPT_COMMON, false,
 	    "read the configuration again; returns when every worker serves "
 	    "it" },
+	{ "upgrade", cli_upgrade, OPT_COMMON | OPT_BINARY, false,
+	    "another program takes over, without a lost connection" },
 	{ "status", cli_status, OPT_COMMON | OPT_JSON, false,
 	    "show workers, entry points, configuration" },
 	{ "check", cli_check, OPT_COMMON, false,
@@ -293,6 +298,7 @@ cli_free(struct cli *c)
 	free(c->runtime_dir);
 	free(c->state_dir);
 	free(c->config);
+	free(c->binary);
 }
 
 int

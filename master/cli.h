@@ -24,6 +24,7 @@ struct cli {
 	bool now;
 	bool pem;
 	bool undo;
+	char *binary;		/* absolute */
 	const char *topic;	/* help COMMAND */
 };
 
@@ -41,6 +42,9 @@ const char *cli_command_name(unsigned i);
 /* Entry of the program for all but children. */
 int	cli_main(int argc, char **argv);
 
+/* Entry of a master that another one started to take its place. */
+int	cli_successor(void);
+
 /* The commands, in cli_run.c and cli_ask.c. */
 int	cli_run(const struct cli *c);
 int	cli_start(const struct cli *c);
@@ -49,6 +53,7 @@ int	cli_ca(const struct cli *c);
 int	cli_stop(const struct cli *c);
 int	cli_reload(const struct cli *c);
 int	cli_drain(const struct cli *c);
+int	cli_upgrade(const struct cli *c);
 int	cli_status(const struct cli *c);
 /* The directory in which to look for a running akkod; the caller frees it. */
 char   *cli_runtime_dir(const struct cli *c);

@@ -115,6 +115,24 @@ cli_drain(const struct cli *c)
 }
 
 int
+cli_upgrade(const struct cli *c)
+{
+	json_t *answer = ask(c, c->binary != NULL ?
+	    json_pack("{s:s, s:s}", "command", "upgrade", "binary", c->binary) :
+	    json_pack("{s:s}", "command", "upgrade"));
+	int r;
+
+	if (answer == NULL)
+		return CLI_FAILED;
+	r = verdict(answer);
+	if (r == CLI_OK)
+		printf("akkod runs (pid %lld); the workers of before drain\n",
+		    number_of(answer, "pid"));
+	json_decref(answer);
+	return r;
+}
+
+int
 cli_reload(const struct cli *c)
 {
 	json_t *answer = ask(c, json_pack("{s:s}", "command", "reload"));

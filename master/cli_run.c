@@ -35,6 +35,14 @@ cli_run(const struct cli *c)
 	return master_run(&opt) == 0 ? CLI_OK : CLI_FAILED;
 }
 
+int
+cli_successor(void)
+{
+	struct run_options opt = { .ready_fd = -1, .successor = true };
+
+	return master_run(&opt) == 0 ? CLI_OK : CLI_FAILED;
+}
+
 /* ---- start --------------------------------------------------------------------------- */
 
 /* In the child: a session of its own, no terminal to read from. */

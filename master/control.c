@@ -195,6 +195,13 @@ control_new(struct loop *l, int listen_fd, control_fn *handle, void *arg)
 }
 
 void
+control_pause(struct control *c, bool pause)
+{
+	if (c != NULL)
+		loop_change(c->loop, &c->listen, pause ? 0 : EPOLLIN);
+}
+
+void
 control_free(struct control *c)
 {
 	if (c == NULL)

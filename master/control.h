@@ -26,6 +26,8 @@ typedef void control_fn(void *arg, uint64_t client, const char *command,
 struct control *control_new(struct loop *l, int listen_fd, control_fn *handle,
 	    void *arg);
 void	control_free(struct control *c);
+/* Takes no new clients, while another master does on the same socket. */
+void	control_pause(struct control *c, bool pause);
 void	control_progress(struct control *c, uint64_t client, const char *text);
 /* The last line; the reference to `reply` is taken. */
 void	control_end(struct control *c, uint64_t client, json_t *reply);

@@ -239,6 +239,30 @@ listen_open(struct listeners *all, struct str name, struct str address,
 	return 0;
 }
 
+void
+listen_take(struct listeners *all, const char *name, const char *address,
+    const int *fds, unsigned nfds)
+{
+	struct listener *l = xcalloc(1, sizeof(*l)), **tail = &all->first;
+	struct sockaddr_storage sa;
+	const char *why;
+	socklen_t len;
+
+	l->name = xstrdup(name);
+	l->address = xstrdup(address);
+	l->fds = xcalloc(nfds, sizeof(*l->fds));
+	memcpy(l->fds, fds, nfds * sizeof(*fds));
+	l->nfds = nfds;
+	if (listen_parse(str_c(address), &sa, &len, &why) == 0)
+		l->port = ntohs(sa.ss_family == AF_INET6 ?
+		    ((struct sockaddr_in6 *)(void *)&sa)->sin6_port :
+		    ((struct sockaddr_in *)(void *)&sa)->sin_port);
+	l->id = all->next_id++;
+	while (*tail != NULL)
+		tail = &(*tail)->next;
+	*tail = l;
+}
+
 /*
  * The kernel's choice among the sockets of an address; numbers are theirs in
  * the order in which they began to listen, which is that of the slots.

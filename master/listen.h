@@ -57,6 +57,9 @@ struct listener *listen_find(const struct listeners *all, struct str name,
 /* An address that no wanted entry point uses any more; NULL. */
 struct listener *listen_find_unwanted(const struct listeners *all,
 	    struct str address);
+/* An entry point with the sockets that another master had for it. */
+void	listen_take(struct listeners *all, const char *name,
+	    const char *address, const int *fds, unsigned nfds);
 /*
  * Each address gets as many sockets as there are workers. On failure some of
  * them have: listen_shrink() takes them back. 0, or -errno with a message.

@@ -14,7 +14,7 @@
 static void
 send_all(struct master *m)
 {
-	for (unsigned i = 0; i < LIVE_WORKERS && m->slots != NULL; i++)
+	for (unsigned i = 0; i < WORKERS_MAX && m->slots != NULL; i++)
 		logs_send(&m->slots[i]);
 }
 

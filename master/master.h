@@ -17,6 +17,8 @@
  *   cluster.c    what the same child says of a Kubernetes cluster
  *   status.c     akkod status
  *   notify.c     what the service manager is told
+ *   upgrade.c    another program takes over from this one
+ *   succeed.c    this one takes over from another
  */
 #ifndef MASTER_H
 #define MASTER_H
@@ -48,6 +50,7 @@ struct run_options {
 	const char *state_dir;
 	int ready_fd;			/* akkod start waits here; -1 */
 	bool detached;			/* no terminal to log to */
+	bool successor;			/* takes the place of another master */
 };
 
 /* ---- Workers ---------------------------------------------------------------------- */
@@ -128,10 +131,11 @@ struct master {
 
 	struct live *live;
 	int live_fd;
+	unsigned live_base;		/* the slot there of worker 0 */
 	struct registry live_services, live_servers, live_limits;
 
 	struct listeners listeners;
-	struct worker_slot *slots;	/* LIVE_WORKERS of them */
+	struct worker_slot *slots;	/* WORKERS_MAX of them */
 	unsigned nworkers;		/* the first so many are in use */
 	struct timer_at resize_timer;
 	unsigned max_conns, max_per_address, max_fibers;
@@ -157,6 +161,10 @@ struct master {
 
 	struct local_ca *ca;
 	struct dns *dns;
+
+	struct predecessor *before;	/* whose place this one takes; NULL */
+	struct upgrade *upgrade;	/* who takes the place of this one; NULL */
+	bool stepped_down;		/* it has */
 	struct cluster *cluster;
 
 	struct watch signals;
@@ -181,6 +189,10 @@ void	master_fail(struct master *m, const char *fmt, ...)
 /* Every worker serves the first generation. */
 void	master_started(struct master *m);
 void	master_stop(struct master *m, bool now, uint64_t client);
+/* From now on this is the akkod of the runtime directory. */
+void	master_commit(struct master *m);
+/* Another one is: what is in flight here ends, then this process. */
+void	master_step_down(struct master *m);
 
 /* ---- supervise.c ------------------------------------------------------------------------- */
 
@@ -203,6 +215,8 @@ void	supervise_unready(struct master *m, bool unready);
 void	supervise_send_listener(struct master *m, const struct listener *l);
 void	supervise_listener_gone(struct master *m, const struct listener *l);
 void	supervise_tick(struct master *m);
+/* The words in the live state that are written by the worker of a slot. */
+struct live_worker *live_worker_of(const struct worker_slot *s);
 unsigned supervise_alive(const struct master *m);
 void	supervise_kill(struct master *m, int sig);
 void	supervise_fini(struct master *m);
@@ -260,11 +274,15 @@ void	logs_fini(struct master *m);
 /* ---- tickets_rotate.c ------------------------------------------------------------------------ */
 
 int	tickets_start(struct master *m);
+/* Goes on with sealed keys; takes the descriptor over. 0 or -errno. */
+int	tickets_take(struct master *m, int fd);
 void	tickets_fini(struct master *m);
 
 /* ---- names_dns.c ------------------------------------------------------------------------------ */
 
 void	dns_init(struct master *m);
+/* Begins with what another one had found, as dns_status() tells it. */
+void	dns_take(struct master *m, const json_t *names);
 unsigned dns_resolve(void *arg, struct str name, struct addr out[RESOLVED_MAX]);
 /* True when the pid was that of the DNS child. */
 bool	dns_reaped(struct master *m, pid_t pid);
@@ -300,5 +318,36 @@ json_t *cluster_status(const struct master *m);
 void	status_ask(struct master *m, uint64_t client);
 /* A worker has answered. */
 void	status_progress(struct master *m);
+
+/* ---- upgrade.c ------------------------------------------------------------------------------------ */
+
+/* Starts another program (NULL: the own path) that is to take over. */
+void	upgrade_start(struct master *m, uint64_t client, const char *binary);
+/* True when the pid was that of the other program. */
+bool	upgrade_reaped(struct master *m, pid_t pid, int status);
+/* Breaks it off, unless it is over. */
+void	upgrade_stop(struct master *m);
+/* The other one has taken over, or is about to. */
+bool	upgrade_committed(const struct master *m);
+void	upgrade_fini(struct master *m);
+
+/* ---- succeed.c ------------------------------------------------------------------------------------- */
+
+/* Receives everything; waits. 0 or -errno. */
+int	succeed_begin(struct master *m);
+/* Why it does not come to that. */
+void	succeed_refuse(const char *text);
+/* The lock and the socket of the runtime directory. */
+void	succeed_runtime(struct master *m);
+/* Live state, tickets, names, listeners, instead of new ones. 0 or -errno. */
+int	succeed_take(struct master *m);
+/* The workers serve. */
+void	succeed_ready(struct master *m);
+/* The old workers are to have the new table as well. */
+void	succeed_published(struct master *m);
+/* How many processes of before there are; 0 when none. */
+unsigned succeed_old_workers(const struct master *m);
+json_t *succeed_status(const struct master *m);
+void	succeed_fini(struct master *m);
 
 #endif

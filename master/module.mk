@@ -15,6 +15,7 @@ libmaster_a_SOURCES = \
 	master/compile_tls.c \
 	master/control.c master/control.h \
 	master/cpus.c master/cpus.h \
+	master/handover.c master/handover.h \
 	master/listen.c master/listen.h \
 	master/logfile.c master/logfile.h \
 	master/logs.c \
@@ -33,8 +34,10 @@ libmaster_a_SOURCES = \
 	master/settings.c master/settings.h \
 	master/source.c master/source.h \
 	master/status.c \
+	master/succeed.c \
 	master/supervise.c \
 	master/tickets_rotate.c \
+	master/upgrade.c \
 	master/watch.c \
 	master/world.c master/world.h \
 	master/world_eps.c \
@@ -47,6 +50,7 @@ akkod_LDADD = libmaster.a libcontroller.a libworker.a libio.a libhttp.a libconfi
 	libauth.a libtls.a libshm.a libbase.a $(ALL_LIBS)
 
 UNIT_TESTS += tests/unit/test_compile tests/unit/test_master_cli \
+	tests/unit/test_handover \
 	tests/unit/test_master_control tests/unit/test_master_logfile
 MASTER_TEST_LIBS = libmaster.a libconfig.a libroute.a libauth.a libtls.a \
 	libshm.a libbase.a $(ALL_LIBS) $(CHECK_LIBS)
@@ -69,6 +73,11 @@ tests_unit_test_master_cli_CPPFLAGS = $(AM_CPPFLAGS) $(I_MASTER) \
 tests_unit_test_master_cli_SOURCES = tests/unit/test_master_cli.c \
 	tests/unit/unit.h
 tests_unit_test_master_cli_LDADD = $(MASTER_TEST_LIBS)
+tests_unit_test_handover_CPPFLAGS = $(AM_CPPFLAGS) $(I_MASTER) \
+	-I$(srcdir)/tests/unit
+tests_unit_test_handover_SOURCES = tests/unit/test_handover.c \
+	tests/unit/unit.h
+tests_unit_test_handover_LDADD = $(MASTER_TEST_LIBS)
 tests_unit_test_master_control_CPPFLAGS = $(AM_CPPFLAGS) $(I_MASTER) \
 	-I$(srcdir)/tests/unit
 tests_unit_test_master_control_SOURCES = tests/unit/test_master_control.c \

@@ -113,6 +113,30 @@ registry_begin(struct registry *r)
 	r->round++;
 }
 
+/* There are numbers below n. */
+static void
+reach(struct registry *r, uint32_t n)
+{
+	if (n <= r->n)
+		return;
+	if (n > r->cap) {
+		r->cap = n > 2 * r->cap ? n : 2 * r->cap;
+		r->use = xreallocarray(r->use, r->cap, sizeof(*r->use));
+	}
+	memset(&r->use[r->n], 0, (n - r->n) * sizeof(*r->use));
+	r->n = n;
+}
+
+static uint32_t
+take(struct registry *r, struct str name, uint32_t i)
+{
+	r->use[i].name = xmalloc(name.n + 1);
+	memcpy(r->use[i].name, name.p, name.n);
+	r->use[i].n = name.n;
+	r->use[i].round = r->round;
+	return names_add(&r->names, name, i);
+}
+
 uint32_t
 registry_get(struct registry *r, struct str name, bool *ret_new)
 {
@@ -126,18 +150,40 @@ registry_get(struct registry *r, struct str name, bool *ret_new)
 	if (r->nfree != 0) {
 		i = r->free[--r->nfree];
 	} else if (r->n < r->max) {
-		i = r->n++;
-		if ((i & (i + 1)) == 0 || i == 0)
-			r->use = xreallocarray(r->use, (size_t)(i + 1) * 2,
-			    sizeof(*r->use));
+		i = r->n;
+		reach(r, i + 1);
 	} else {
 		return NAMES_NONE;
 	}
-	r->use[i].name = xmalloc(name.n + 1);
-	memcpy(r->use[i].name, name.p, name.n);
-	r->use[i].n = name.n;
-	r->use[i].round = r->round;
-	return names_add(&r->names, name, i);
+	return take(r, name, i);
+}
+
+bool
+registry_name(const struct registry *r, uint32_t i, struct str *ret)
+{
+	if (i >= r->n || r->use[i].name == NULL)
+		return false;
+	*ret = str_n(r->use[i].name, r->use[i].n);
+	return true;
+}
+
+void
+registry_set(struct registry *r, struct str name, uint32_t i)
+{
+	uint32_t was = r->n;
+
+	if (i >= r->max || names_get(&r->names, name) != NAMES_NONE ||
+	    (i < r->n && r->use[i].name != NULL))
+		return;
+	reach(r, i + 1);
+	/* What was passed over can be given to others, but this cannot. */
+	r->free = xreallocarray(r->free, r->n, sizeof(*r->free));
+	for (uint32_t k = was; k < i; k++)
+		r->free[r->nfree++] = k;
+	for (uint32_t k = 0; k < r->nfree; k++)
+		if (r->free[k] == i)
+			r->free[k--] = r->free[--r->nfree];
+	(void)take(r, name, i);
 }
 
 void

@@ -31,7 +31,7 @@ uint32_t names_add(struct names *m, struct str name, uint32_t value);
 struct registry {
 	struct names names;
 	struct registry_use *use;	/* by number */
-	uint32_t n, max;
+	uint32_t n, cap, max;
 	uint32_t *free;			/* numbers to use again */
 	uint32_t nfree;
 	uint64_t round;
@@ -43,6 +43,10 @@ void	registry_fini(struct registry *r);
 void	registry_begin(struct registry *r);
 /* The number of this name; NAMES_NONE when all are taken. */
 uint32_t registry_get(struct registry *r, struct str name, bool *ret_new);
+/* The name that has a number; false when none has. */
+bool	registry_name(const struct registry *r, uint32_t i, struct str *ret);
+/* Gives a name the number that it had elsewhere, if both are free here. */
+void	registry_set(struct registry *r, struct str name, uint32_t i);
 /* Frees what was not asked for in the last two rounds. */
 void	registry_sweep(struct registry *r);
 

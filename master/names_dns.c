@@ -251,6 +251,30 @@ dns_resolve(void *arg, struct str name, struct addr out[RESOLVED_MAX])
 	return k->n;
 }
 
+void
+dns_take(struct master *m, const json_t *names)
+{
+	struct dns *d = m->dns;
+	struct addr out[RESOLVED_MAX];
+	const char *name;
+	json_t *list, *text;
+	size_t i;
+
+	json_object_foreach((json_t *)(size_t)names, name, list) {
+		uint32_t at;
+
+		/* Asking makes it known, and has it looked up again. */
+		(void)dns_resolve(m, str_c(name), out);
+		if ((at = names_get(&d->index, str_c(name))) == NAMES_NONE)
+			continue;
+		json_array_foreach(list, i, text)
+			if (i < RESOLVED_MAX && json_is_string(text) &&
+			    addr_parse(str_c(json_string_value(text)),
+			    &d->v[at].addrs[d->v[at].n]) == 0)
+				d->v[at].n++;
+	}
+}
+
 bool
 dns_reaped(struct master *m, pid_t pid)
 {

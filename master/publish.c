@@ -137,8 +137,9 @@ publish_table(struct master *m, struct compiled *c)
 	m->snapshot_timer.fire = snapshot_fire;
 	m->snapshot_timer.arg = m;
 	loop_at(m->loop, &m->snapshot_timer, clock_mono() + SNAPSHOT_DELAY);
-	for (unsigned i = 0; i < LIVE_WORKERS && m->slots != NULL; i++)
+	for (unsigned i = 0; i < WORKERS_MAX && m->slots != NULL; i++)
 		publish_to(&m->slots[i]);
+	succeed_published(m);
 	return 1;
 }
 

@@ -26,7 +26,7 @@ close_left(struct timer_at *t)
 {
 	struct master *m = t->arg;
 
-	for (unsigned i = m->nworkers; i < LIVE_WORKERS; i++)
+	for (unsigned i = m->nworkers; i < WORKERS_MAX; i++)
 		supervise_left(&m->slots[i]);
 	listen_shrink(&m->listeners);
 }

@@ -30,6 +30,7 @@
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/signalfd.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #define IDLE_TIME	NSEC_SEC	/* of idle clients after the stop */
@@ -40,6 +41,8 @@
 static void
 say_ready(struct master *m, const char *text)
 {
+	if (m->before != NULL && m->phase <= PHASE_STARTING)
+		succeed_refuse(text);
 	if (m->opt.ready_fd < 0)
 		return;
 	(void)!write(m->opt.ready_fd, text, strlen(text));
@@ -62,7 +65,7 @@ master_fail(struct master *m, const char *fmt, ...)
 	buf_fini(&b);
 	m->exit_status = 1;
 	log_error("%s", m->failure);
-	if (m->opt.ready_fd >= 0)
+	if (m->opt.ready_fd >= 0 || m->before != NULL)
 		say_ready(m, m->failure);
 	m->phase = PHASE_STOPPING;
 	supervise_kill(m, SIGKILL);
@@ -88,6 +91,10 @@ master_started(struct master *m)
 	m->phase = PHASE_RUNNING;
 	log_info("akkod %s runs with %u worker%s", PACKAGE_VERSION,
 	    m->nworkers, m->nworkers == 1 ? "" : "s");
+	if (m->before != NULL) {
+		succeed_ready(m);
+		return;
+	}
 	notify_send("READY=1\nMAINPID=%d\nSTATUS=serving generation %llu\n",
 	    (int)getpid(), (unsigned long long)m->now.number);
 	say_started(m);
@@ -127,6 +134,7 @@ master_stop(struct master *m, bool now, uint64_t client)
 
 	if (client != 0 && m->nstop_clients < WAITERS_MAX)
 		m->stop_clients[m->nstop_clients++] = client;
+	upgrade_stop(m);
 	if (m->phase >= PHASE_STOPPING || now) {
 		log_info("stopping at once");
 		m->phase = PHASE_STOPPING;
@@ -153,6 +161,25 @@ master_stop(struct master *m, bool now, uint64_t client)
 	/* Ping turns at once, so that nobody sends new clients here (L-07). */
 	supervise_unready(m, true);
 	loop_at(m->loop, &m->accept_timer, clock_mono() + c->accept_grace_ns);
+}
+
+void
+master_step_down(struct master *m)
+{
+	const struct compiled *c = &m->now.info;
+	/* Others accept here, so clients need not hurry. */
+	struct msg_drain msg = { .stage = DRAIN_END, .grace_ns = c->grace_ns,
+	    .idle_ns = c->grace_ns };
+
+	m->phase = PHASE_STOPPING;
+	m->stepped_down = true;
+	watch_fini(m);
+	m->stop_timer = (struct timer_at){ .at = NSEC_NEVER,
+	    .fire = stop_late, .arg = m };
+	loop_at(m->loop, &m->stop_timer, clock_mono() + c->grace_ns +
+	    STOP_EXTRA);
+	supervise_send_all(m, MSG_DRAIN, &msg, sizeof(msg), NULL, 0);
+	listen_close_all(&m->listeners);
 }
 
 static void
@@ -199,8 +226,9 @@ command_reload(struct master *m, uint64_t client)
 {
 	json_t *notes;
 
-	if (m->phase != PHASE_RUNNING) {
-		control_fail(m->control, client, "akkod is not running yet or "
+	if (m->phase != PHASE_RUNNING || m->upgrade != NULL) {
+		control_fail(m->control, client, m->upgrade != NULL ?
+		    "an upgrade is under way" : "akkod is not running yet or "
 		    "any more");
 		return;
 	}
@@ -225,6 +253,9 @@ on_command(void *arg, uint64_t client, const char *command,
 		status_ask(m, client);
 	else if (strcmp(command, "reload") == 0)
 		command_reload(m, client);
+	else if (strcmp(command, "upgrade") == 0)
+		upgrade_start(m, client, json_string_value(json_object_get(
+		    request, "binary")));
 	else if (strcmp(command, "drain") == 0)
 		command_drain(m, client,
 		    json_is_true(json_object_get(request, "undo")));
@@ -249,12 +280,15 @@ on_signal(struct watch *w, uint32_t events)
 			supervise_reap(m);
 			break;
 		case SIGHUP:
-			if (m->phase == PHASE_RUNNING &&
+			if (m->phase == PHASE_RUNNING && m->upgrade == NULL &&
 			    reload(m, &notes) == 0)
 				json_decref(notes);
 			break;
 		case SIGUSR1:
 			logs_reopen(m);
+			break;
+		case SIGUSR2:
+			upgrade_start(m, 0, NULL);
 			break;
 		case SIGQUIT:
 			master_stop(m, true, 0);
@@ -262,6 +296,19 @@ on_signal(struct watch *w, uint32_t events)
 		default:
 			master_stop(m, false, 0);
 		}
+}
+
+void
+master_commit(struct master *m)
+{
+	runtime_take(&m->runtime);
+	m->control = control_new(m->loop, m->runtime.socket_fd, on_command, m);
+	notify_send("READY=1\nMAINPID=%d\nSTATUS=serving generation %llu\n",
+	    (int)getpid(), (unsigned long long)m->now.number);
+	log_info("took over with generation %llu", (unsigned long long)
+	    m->now.number);
+	/* The configuration may want another number than there was. */
+	resize_workers(m, settings_workers(&m->source->config->akkod));
 }
 
 static int
@@ -274,6 +321,7 @@ open_signals(struct master *m)
 	sigaddset(&set, SIGCHLD);
 	sigaddset(&set, SIGHUP);
 	sigaddset(&set, SIGUSR1);
+	sigaddset(&set, SIGUSR2);
 	sigaddset(&set, SIGTERM);
 	sigaddset(&set, SIGINT);
 	sigaddset(&set, SIGQUIT);
@@ -312,7 +360,7 @@ on_watchdog(struct timer_at *t)
 static int
 complain(struct master *m, const char *text)
 {
-	if (m->opt.ready_fd >= 0)
+	if (m->opt.ready_fd >= 0 || m->before != NULL)
 		say_ready(m, text);
 	else
 		fprintf(stderr, "akkod: %s\n", text);
@@ -328,7 +376,9 @@ load_first(struct master *m)
 	m->source = source_load(m->opt.config_path, NULL, &d);
 	text = source_diag_text(&d, m->source == NULL ? DIAG_WARNING :
 	    DIAG_FILE);
-	if (m->source == NULL)
+	if (m->source == NULL && m->before != NULL)
+		succeed_refuse(text);
+	else if (m->source == NULL)
 		fprintf(stderr, "%s\nakkod: the configuration cannot be "
 		    "used\n", text);
 	else
@@ -373,36 +423,58 @@ detach_log(struct master *m, char *err, size_t err_size)
 	return 0;
 }
 
-/* Everything up to the workers. A message was given on failure. */
+/* What a first start makes and a successor is given. 0 or -errno. */
 static int
-prepare(struct master *m)
+make_shared(struct master *m)
 {
-	const struct akkod_config *a;
-	char err[512];
 	int r;
 
-	if (load_first(m) < 0)
-		return -EINVAL;
-	a = &m->source->config->akkod;
-	if (settings_apply(m, err, sizeof(err)) < 0)
-		return complain(m, err);
-	m->state_dir = xstrdup(first_of(m->opt.state_dir, a->state_directory,
-	    STATE_DIR_DEFAULT));
-	if (runtime_claim(&m->runtime, first_of(m->opt.runtime_dir,
-	    a->runtime_directory, RUNTIME_DIR_DEFAULT), err, sizeof(err)) < 0)
-		return complain(m, err);
-	if (detach_log(m, err, sizeof(err)) < 0 ||
-	    logs_open(m, err, sizeof(err)) < 0)
-		return complain(m, err);
-	log_set_role("master");
-	if ((r = open_signals(m)) < 0 || (r = tickets_start(m)) < 0 ||
-	    (m->live_fd = r = live_create(&m->live)) < 0)
-		return complain(m, strerror(-r));
 	registry_init(&m->live_services, LIVE_SERVICES);
 	registry_init(&m->live_servers, LIVE_SERVERS);
 	registry_init(&m->live_limits, UINT32_MAX - 1);
 	dns_init(m);
 	cluster_init(m);
+	if ((r = tickets_start(m)) < 0)
+		return r;
+	if (m->before != NULL)
+		return succeed_take(m);
+	m->live_fd = live_create(&m->live);
+	return m->live_fd < 0 ? m->live_fd : 0;
+}
+
+static int
+claim(struct master *m, char *err, size_t err_size)
+{
+	if (m->before != NULL) {
+		succeed_runtime(m);
+		return 0;
+	}
+	return runtime_claim(&m->runtime, first_of(m->opt.runtime_dir,
+	    m->source->config->akkod.runtime_directory, RUNTIME_DIR_DEFAULT),
+	    err, err_size);
+}
+
+/* Everything up to the workers. A message was given on failure. */
+static int
+prepare(struct master *m)
+{
+	char err[512];
+	int r;
+
+	if ((m->opt.successor && succeed_begin(m) < 0) || load_first(m) < 0)
+		return -EINVAL;
+	if (settings_apply(m, err, sizeof(err)) < 0)
+		return complain(m, err);
+	m->state_dir = xstrdup(first_of(m->opt.state_dir,
+	    m->source->config->akkod.state_directory, STATE_DIR_DEFAULT));
+	if (claim(m, err, sizeof(err)) < 0)
+		return complain(m, err);
+	if (detach_log(m, err, sizeof(err)) < 0 ||
+	    logs_open(m, err, sizeof(err)) < 0)
+		return complain(m, err);
+	log_set_role("master");
+	if ((r = open_signals(m)) < 0 || (r = make_shared(m)) < 0)
+		return complain(m, strerror(-r));
 	(void)supervise_init(m);
 	return reload_first(m);
 }
@@ -411,12 +483,15 @@ static void
 finish(struct master *m)
 {
 	if (m->phase >= PHASE_STOPPING && m->failure == NULL)
-		log_info("stopped");
+		log_info(m->stepped_down ? "the workers of before have ended" :
+		    "stopped");
 	if (m->control != NULL)
 		answer_stop(m);
 	watch_fini(m);
 	dns_fini(m);
 	cluster_fini(m);
+	upgrade_fini(m);
+	succeed_fini(m);
 	free(m->said.v);
 	control_free(m->control);
 	supervise_fini(m);
@@ -439,6 +514,30 @@ finish(struct master *m)
 	loop_free(m->loop);
 }
 
+/*
+ * The first process of a container ends the container: after another one took
+ * over it only passes signals on, until the last one of its children has ended.
+ */
+static void
+as_init(struct master *m)
+{
+	sigset_t set;
+	int status, sig;
+	pid_t pid;
+
+	(void)sigprocmask(SIG_BLOCK, NULL, &set);
+	for (;;) {
+		while ((pid = waitpid(-1, &status, WNOHANG)) > 0)
+			m->exit_status = WIFEXITED(status) ?
+			    WEXITSTATUS(status) : 1;
+		if (pid < 0 && errno == ECHILD)
+			return;
+		if (sigwait(&set, &sig) == 0 && sig != SIGCHLD &&
+		    (pid = runtime_pid(m->runtime.dir)) > 1)
+			(void)kill(pid, sig);
+	}
+}
+
 int
 master_run(const struct run_options *opt)
 {
@@ -456,8 +555,9 @@ master_run(const struct run_options *opt)
 		m.exit_status = 1;
 	} else {
 		settings_drop(&m);
-		m.control = control_new(m.loop, m.runtime.socket_fd,
-		    on_command, &m);
+		if (m.before == NULL)
+			m.control = control_new(m.loop, m.runtime.socket_fd,
+			    on_command, &m);
 		m.tick = (struct timer_at){ .at = NSEC_NEVER, .fire = on_tick,
 		    .arg = &m };
 		loop_at(m.loop, &m.tick, clock_mono() + NSEC_SEC);
@@ -470,6 +570,8 @@ master_run(const struct run_options *opt)
 		publish_wait(&m, 0, NULL);
 		while (m.phase < PHASE_STOPPING || supervise_alive(&m) != 0)
 			loop_turn(m.loop, NSEC_NEVER);
+		if (m.stepped_down && getpid() == 1)
+			as_init(&m);
 	}
 	finish(&m);
 	return m.exit_status;

@@ -151,6 +151,35 @@ runtime_claim(struct runtime *r, const char *dir, char *err, size_t err_size)
 }
 
 void
+runtime_adopt(struct runtime *r, const char *dir, int pid_fd, int socket_fd)
+{
+	r->dir = xstrdup(dir);
+	r->pid_path = xasprintf("%s/akkod.pid", dir);
+	r->socket_path = xasprintf("%s/akkod.sock", dir);
+	r->pid_fd = pid_fd;
+	r->socket_fd = socket_fd;
+	r->lent = true;
+}
+
+void
+runtime_take(struct runtime *r)
+{
+	char text[24];
+	int n = snprintf(text, sizeof(text), "%d\n", (int)getpid());
+
+	r->lent = false;
+	/* The new one first: a reader sees a number at any time. */
+	if (pwrite(r->pid_fd, text, (size_t)n, 0) == n)
+		(void)!ftruncate(r->pid_fd, n);
+}
+
+void
+runtime_lend(struct runtime *r)
+{
+	r->lent = true;
+}
+
+void
 runtime_forget(struct runtime *r)
 {
 	if (r->socket_fd >= 0)
@@ -167,7 +196,7 @@ runtime_forget(struct runtime *r)
 void
 runtime_release(struct runtime *r)
 {
-	if (r->pid_fd >= 0) {
+	if (r->pid_fd >= 0 && !r->lent) {
 		(void)unlink(r->socket_path);
 		(void)unlink(r->pid_path);
 	}

@@ -7,6 +7,7 @@
 #ifndef RUNTIME_H
 #define RUNTIME_H
 
+#include <stdbool.h>
 #include <stddef.h>
 
 struct runtime {
@@ -15,6 +16,7 @@ struct runtime {
 	char *socket_path;
 	int pid_fd;		/* holds the lock; -1 */
 	int socket_fd;		/* listens; -1 */
+	bool lent;		/* another master has the directory */
 };
 
 #define RUNTIME_INIT	{ .pid_fd = -1, .socket_fd = -1 }
@@ -26,6 +28,16 @@ struct runtime {
  */
 int	runtime_claim(struct runtime *r, const char *dir, char *err,
 	    size_t err_size);
+/*
+ * A directory whose lock another master holds through the same description;
+ * the descriptors are taken over. It is that one's until runtime_take().
+ */
+void	runtime_adopt(struct runtime *r, const char *dir, int pid_fd,
+	    int socket_fd);
+/* The directory becomes this one's: its pid is in the file. */
+void	runtime_take(struct runtime *r);
+/* And another one's: the files stay when this one ends. */
+void	runtime_lend(struct runtime *r);
 /* Removes socket and pid file and gives the lock up. */
 void	runtime_release(struct runtime *r);
 /* Frees without touching the files: for a forked child. */

@@ -26,7 +26,7 @@ settings_workers(const struct akkod_config *a)
 {
 	unsigned n = a->workers > 0 ? (unsigned)a->workers : cpus_usable();
 
-	return n > LIVE_WORKERS ? LIVE_WORKERS : n;
+	return n > WORKERS_MAX ? WORKERS_MAX : n;
 }
 
 static int
@@ -82,9 +82,9 @@ settings_apply(struct master *m, char *err, size_t err_size)
 	const struct akkod_config *a = &m->source->config->akkod;
 	const char *io = getenv("AKKOD_IO");
 
-	if (a->workers > LIVE_WORKERS || a->workers < 0) {
+	if (a->workers > WORKERS_MAX || a->workers < 0) {
 		snprintf(err, err_size, "akkod.workers must be from 1 to %d, "
-		    "or 0 for one per CPU", LIVE_WORKERS);
+		    "or 0 for one per CPU", WORKERS_MAX);
 		return -EINVAL;
 	}
 	m->nworkers = settings_workers(a);

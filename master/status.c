@@ -33,7 +33,7 @@ number(uint64_t n)
 static json_t *
 worker_json(const struct worker_slot *s)
 {
-	struct live_worker *l = &s->m->live->workers[s->id];
+	struct live_worker *l = live_worker_of(s);
 	json_t *o = json_pack("{s:i, s:i, s:s, s:s, s:s}", "id", (int)s->id,
 	    "pid", (int)s->pid, "state", s->pid == 0 ? "down" : s->leaving ?
 	    "leaving" : s->ready ? "running" : "starting", "backend", backend_name(s->backend),
@@ -117,7 +117,7 @@ status_json(const struct master *m)
 	    "stopping", "ended" };
 	json_t *workers = json_array(), *o;
 
-	for (unsigned i = 0; i < LIVE_WORKERS; i++)
+	for (unsigned i = 0; i < WORKERS_MAX; i++)
 		if (i < m->nworkers || m->slots[i].pid != 0)
 			json_array_append_new(workers,
 			    worker_json(&m->slots[i]));
@@ -129,6 +129,7 @@ status_json(const struct master *m)
 	    PHASE_RUNNING && !m->unready));
 	json_object_set_new(o, "config", config_json(m));
 	json_object_set_new(o, "workers", workers);
+	json_object_set_new(o, "old_workers", succeed_status(m));
 	json_object_set_new(o, "listeners", listeners_json(m));
 	json_object_set_new(o, "routers", routers_json(m));
 	json_object_set_new(o, "names", dns_status(m));
@@ -143,7 +144,7 @@ status_json(const struct master *m)
 static bool
 all_answered(const struct master *m)
 {
-	for (unsigned i = 0; i < LIVE_WORKERS; i++)
+	for (unsigned i = 0; i < WORKERS_MAX; i++)
 		if (m->slots[i].control >= 0 && !m->slots[i].answered)
 			return false;
 	return true;
@@ -172,7 +173,7 @@ status_ask(struct master *m, uint64_t client)
 		return;
 	}
 	m->status_clients[m->nstatus_clients++] = client;
-	for (unsigned i = 0; i < LIVE_WORKERS; i++)
+	for (unsigned i = 0; i < WORKERS_MAX; i++)
 		m->slots[i].answered = false;
 	supervise_send_all(m, MSG_STATUS, NULL, 0, NULL, 0);
 	m->status_timer.fire = late;

@@ -124,7 +124,7 @@ void
 supervise_send_all(struct master *m, enum msg_type type, const void *payload,
     size_t bytes, const int *fds, unsigned nfds)
 {
-	for (unsigned i = 0; i < LIVE_WORKERS; i++)
+	for (unsigned i = 0; i < WORKERS_MAX; i++)
 		supervise_send(&m->slots[i], type, payload, bytes, fds, nfds);
 }
 
@@ -170,7 +170,7 @@ supervise_send_listener(struct master *m, const struct listener *l)
 void
 supervise_listener_gone(struct master *m, const struct listener *l)
 {
-	for (unsigned i = 0; i < LIVE_WORKERS; i++) {
+	for (unsigned i = 0; i < WORKERS_MAX; i++) {
 		send_listener_gone(&m->slots[i], l, i);
 		if (m->slots[i].adopter != NULL)
 			send_listener_gone(m->slots[i].adopter, l, i);
@@ -213,7 +213,7 @@ adopt_end(struct worker_slot *s)
 static void
 adopt_again(struct worker_slot *dead)
 {
-	for (unsigned i = 0; i < LIVE_WORKERS; i++)
+	for (unsigned i = 0; i < WORKERS_MAX; i++)
 		if (dead->m->slots[i].adopter == dead) {
 			dead->m->slots[i].adopter = NULL;
 			adopt(&dead->m->slots[i]);
@@ -233,7 +233,7 @@ void
 supervise_unready(struct master *m, bool unready)
 {
 	m->unready = unready;
-	for (unsigned i = 0; i < LIVE_WORKERS; i++)
+	for (unsigned i = 0; i < WORKERS_MAX; i++)
 		send_unready(&m->slots[i]);
 }
 
@@ -243,7 +243,7 @@ send_everything(struct worker_slot *s)
 {
 	struct master *m = s->m;
 	struct msg_hello hello = {
-		.id = s->id, .workers = m->nworkers, .io = m->io,
+		.id = m->live_base + s->id, .workers = m->nworkers, .io = m->io,
 		.max_conns = m->max_conns,
 		.max_per_address = m->max_per_address,
 		.max_fibers = m->max_fibers,
@@ -504,7 +504,7 @@ static void
 raise_locked(void)
 {
 	/* For as many workers as a reload may ask for. */
-	rlim_t want = (64 + 4 * (rlim_t)LIVE_WORKERS) << 20;
+	rlim_t want = (64 + 4 * (rlim_t)WORKERS_MAX) << 20;
 	struct rlimit l, more = { want, want };
 
 	if (getrlimit(RLIMIT_MEMLOCK, &l) < 0 || (l.rlim_max >= want &&
@@ -519,8 +519,8 @@ supervise_init(struct master *m)
 {
 	raise_files(m);
 	raise_locked();
-	m->slots = xcalloc(LIVE_WORKERS, sizeof(*m->slots));
-	for (unsigned i = 0; i < LIVE_WORKERS; i++) {
+	m->slots = xcalloc(WORKERS_MAX, sizeof(*m->slots));
+	for (unsigned i = 0; i < WORKERS_MAX; i++) {
 		struct worker_slot *s = &m->slots[i];
 
 		s->m = m;
@@ -593,7 +593,7 @@ describe_end(int status, char out[48])
 static void
 clear_gauges(struct worker_slot *s)
 {
-	struct live_worker *w = &s->m->live->workers[s->id];
+	struct live_worker *w = live_worker_of(s);
 
 	atomic_store(&w->connections, 0);
 	atomic_store(&w->in_flight, 0);
@@ -663,9 +663,10 @@ supervise_reap(struct master *m)
 
 	/* All of them: as process 1 of a container we inherit orphans. */
 	while ((pid = waitpid(-1, &status, WNOHANG)) > 0) {
-		bool known = dns_reaped(m, pid);
+		bool known = dns_reaped(m, pid) ||
+		    upgrade_reaped(m, pid, status);
 
-		for (unsigned i = 0; i < LIVE_WORKERS && !known; i++)
+		for (unsigned i = 0; i < WORKERS_MAX && !known; i++)
 			if (m->slots[i].pid == pid) {
 				worker_ended(&m->slots[i], status);
 				known = true;
@@ -687,7 +688,7 @@ supervise_reap(struct master *m)
 static void
 check_heartbeat(struct worker_slot *s)
 {
-	int64_t beat = atomic_load(&s->m->live->workers[s->id].heartbeat);
+	int64_t beat = atomic_load(&live_worker_of(s)->heartbeat);
 
 	if (s->pid == 0)
 		return;
@@ -712,8 +713,14 @@ check_heartbeat(struct worker_slot *s)
 void
 supervise_tick(struct master *m)
 {
-	for (unsigned i = 0; i < LIVE_WORKERS; i++)
+	for (unsigned i = 0; i < WORKERS_MAX; i++)
 		check_heartbeat(&m->slots[i]);
+}
+
+struct live_worker *
+live_worker_of(const struct worker_slot *s)
+{
+	return &s->m->live->workers[s->m->live_base + s->id];
 }
 
 unsigned
@@ -721,7 +728,7 @@ supervise_alive(const struct master *m)
 {
 	unsigned n = 0;
 
-	for (unsigned i = 0; i < LIVE_WORKERS; i++)
+	for (unsigned i = 0; i < WORKERS_MAX; i++)
 		n += m->slots[i].pid != 0;
 	return n;
 }
@@ -729,7 +736,7 @@ supervise_alive(const struct master *m)
 void
 supervise_kill(struct master *m, int sig)
 {
-	for (unsigned i = 0; i < LIVE_WORKERS; i++)
+	for (unsigned i = 0; i < WORKERS_MAX; i++)
 		if (m->slots[i].pid > 0)
 			(void)kill(m->slots[i].pid, sig);
 }
@@ -737,7 +744,7 @@ supervise_kill(struct master *m, int sig)
 void
 supervise_fini(struct master *m)
 {
-	for (unsigned i = 0; m->slots != NULL && i < LIVE_WORKERS; i++) {
+	for (unsigned i = 0; m->slots != NULL && i < WORKERS_MAX; i++) {
 		control_closed(&m->slots[i]);
 		loop_at(m->loop, &m->slots[i].respawn, NSEC_NEVER);
 	}

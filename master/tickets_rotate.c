@@ -76,6 +76,21 @@ tickets_start(struct master *m)
 	return 0;
 }
 
+int
+tickets_take(struct master *m, int fd)
+{
+	struct tickets t;
+	int r = tickets_read(fd, &t);
+
+	if (r < 0)
+		return r;
+	m->tickets = t;
+	explicit_bzero(&t, sizeof(t));
+	(void)close(m->tickets_fd);
+	m->tickets_fd = fd;
+	return 0;
+}
+
 void
 tickets_fini(struct master *m)
 {

@@ -18,8 +18,10 @@
 #include <stdint.h>
 
 #define LIVE_MAGIC	UINT64_C(0x0a6576696c6b6b61)
-#define LIVE_ABI	1
-#define LIVE_WORKERS	64
+#define LIVE_ABI	2
+/* Two masters may have workers at a time, while one takes over. */
+#define WORKERS_MAX	64
+#define LIVE_WORKERS	(2 * WORKERS_MAX)
 #define LIVE_SERVICES	16384
 #define LIVE_SERVERS	65536
 #define LIVE_BUCKETS	(1u << 18)	/* of all rate limits */
