@@ -1,19 +1,34 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* The controller process; see controller.h. It resolves names, no more yet. */
+/* The controller process; see controller.h. */
 #include "controller.h"
 
 #include "dns.h"
 #include "inherit.h"
+#include "kube_client.h"
 #include "log.h"
 #include "msg.h"
+#include "orders.h"
+#include "outbox.h"
 #include "privdrop.h"
 
 #include <errno.h>
+#include <poll.h>
 #include <signal.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
-#define FILES	256
+#define FILES		256
+#define ORDERS_TIME	10000	/* ms: the master speaks at once */
+
+struct controller {
+	struct resolver *resolver;
+	struct orders *orders;
+	struct kube *kube;		/* NULL: no Kubernetes provider */
+	struct kube_server server;
+	struct kube_client *client;
+	struct outbox out;
+};
 
 static int
 send_resolved(void *arg, const char *name, const struct addr *addrs,
@@ -32,7 +47,7 @@ send_resolved(void *arg, const char *name, const struct addr *addrs,
 
 /* Reads all that is there. False: the master is gone or talks nonsense. */
 static bool
-read_orders(struct resolver *r)
+read_messages(struct controller *c)
 {
 	static struct msg msg;
 	int n;
@@ -45,24 +60,117 @@ read_orders(struct resolver *r)
 			return false;
 		}
 		order->name[sizeof(order->name) - 1] = '\0';
-		dns_follow(r, order->name);
+		dns_follow(c->resolver, order->name);
 	}
 	return n == -EAGAIN;
 }
 
-int
-controller_main(int argc, char **argv)
+/* ---- Kubernetes ----------------------------------------------------------- */
+
+/* The settings come first and at once. */
+static int
+await_orders(struct controller *c)
+{
+	static struct msg msg;
+	struct pollfd p = { INHERIT_CONTROL, POLLIN, 0 };
+	const struct msg_bytes *b = (const void *)msg.payload;
+	int r = 0;
+
+	c->orders = orders_new();
+	while (r == 0) {
+		if (poll(&p, 1, ORDERS_TIME) <= 0)
+			return -ETIMEDOUT;
+		r = msg_recv(INHERIT_CONTROL, &msg);
+		if (r == -EAGAIN)
+			r = 0;
+		else if (r != 1 || msg.type != MSG_SETTINGS ||
+		    b->n > sizeof(b->data))
+			return -EPROTO;
+		else
+			r = orders_feed(c->orders, str_n(b->data, b->n));
+	}
+	return r < 0 ? r : 0;
+}
+
+static void
+send_changes(void *arg, struct str bytes)
+{
+	struct controller *c = arg;
+
+	outbox_put(&c->out, bytes);
+}
+
+static void
+set_env(const char *name, const char *value)
+{
+	if (value != NULL)
+		(void)setenv(name, value, 1);
+}
+
+static int
+start_kube(struct controller *c)
+{
+	const struct kube_settings *s;
+	char why[KUBE_WHY];
+	int r = await_orders(c);
+
+	if (r < 0) {
+		log_error("the master does not say what to watch: %s",
+		    strerror(-r));
+		return r;
+	}
+	s = orders_settings(c->orders);
+	/* The environment was emptied; these are the master's. */
+	set_env("KUBERNETES_SERVICE_HOST", s->service_host);
+	set_env("KUBERNETES_SERVICE_PORT", s->service_port);
+	set_env("KUBECONFIG", s->kubeconfig.value);
+	c->kube = kube_new(s, send_changes, c);
+	if ((r = kube_server_find(&c->server, s->ingress != NULL ?
+	    s->ingress : s->crd, why)) == 0 && (c->client = kube_client_new(
+	    c->kube, &c->server, why)) == NULL)
+		r = -EINVAL;
+	if (r < 0)
+		log_error("Kubernetes: %s", why);
+	return r;
+}
+
+/* ---- The process ------------------------------------------------------------ */
+
+/* One round: what is due, one wait for everything, what came of it. */
+static int
+turn(struct controller *c)
+{
+	struct pollfd p[DNS_FDS + 1];
+	int timeout, r;
+	unsigned n = dns_prepare(c->resolver, p, &timeout);
+
+	p[n] = (struct pollfd){ INHERIT_CONTROL, POLLIN, 0 };
+	if (!outbox_empty(&c->out))
+		p[n].events |= POLLOUT;
+	if (c->client != NULL)
+		kube_client_turn(c->client, p, n + 1, timeout);
+	else
+		(void)poll(p, n + 1, timeout);
+	dns_work(c->resolver, p, n);
+	dns_retell(c->resolver);
+	if (c->kube != NULL)
+		kube_flush(c->kube);
+	r = outbox_flush(&c->out, INHERIT_CONTROL);
+	return r == -EAGAIN ? 0 : r;
+}
+
+/*
+ * Descriptors, rights, then what may need a thread of a library, then none of
+ * those any more.
+ */
+static int
+start(struct controller *c, bool kube)
 {
 	struct jail jail = { .uid = getuid(), .gid = getgid(),
 	    .max_files = FILES };
-	struct resolver *r;
 	const char *what;
 	int err;
 
-	(void)argc;
-	(void)argv;
-	if (inherit_check() < 0)
-		return 2;
 	log_open(INHERIT_LOG, LOG_INFO, LOG_COMMON);
 	log_set_role("controller");
 	/* The terminal's signals are the master's business. */
@@ -72,17 +180,35 @@ controller_main(int argc, char **argv)
 	(void)signal(SIGUSR1, SIG_IGN);
 	(void)close(INHERIT_LIVE);
 	/* Executing made it dumpable again; the rest holds already. */
-	if ((err = privdrop(&jail, &what)) < 0 ||
-	    (what = "forbidding processes", err = privdrop_processes()) < 0) {
+	if ((err = privdrop(&jail, &what)) == 0) {
+		if (kube && start_kube(c) < 0)
+			return 1;
+		what = "forbidding processes";
+		err = privdrop_processes();
+	}
+	if (err < 0) {
 		log_error("%s: %s", what, strerror(-err));
 		return 1;
 	}
-	if ((r = dns_new(send_resolved, NULL)) == NULL)
-		return 1;
-	while (read_orders(r)) {
-		dns_turn(r, INHERIT_CONTROL);
-		dns_retell(r);
-	}
-	dns_free(r);
-	return 0;
+	c->resolver = dns_new(send_resolved, NULL);
+	return c->resolver != NULL ? 0 : 1;
+}
+
+int
+controller_main(int argc, char **argv)
+{
+	struct controller c = { .out = OUTBOX_INIT };
+	int r;
+
+	if (inherit_check() < 0)
+		return 2;
+	r = start(&c, argc > 2 && strcmp(argv[2], "1") == 0);
+	while (r == 0 && read_messages(&c))
+		r = turn(&c) < 0;
+	kube_client_free(c.client);
+	kube_server_fini(&c.server);
+	kube_free(c.kube);
+	orders_free(c.orders);
+	dns_free(c.resolver);
+	return r;
 }

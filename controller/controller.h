@@ -7,7 +7,10 @@
 #ifndef CONTROLLER_H
 #define CONTROLLER_H
 
-/* Entry of the re-executed child; returns its exit status. */
+/*
+ * Entry of the re-executed child; returns its exit status. With "1" as its id
+ * a Kubernetes provider is configured, and settings come first.
+ */
 int	controller_main(int argc, char **argv);
 
 #endif

@@ -234,10 +234,11 @@ timeout_ms(struct resolver *r, nsec_t next)
 	return ms > 60000 ? 60000 : (int)ms;
 }
 
-void
-dns_turn(struct resolver *r, int control)
+_Static_assert(ARES_GETSOCK_MAXNUM <= DNS_FDS, "room for all");
+
+unsigned
+dns_prepare(struct resolver *r, struct pollfd *p, int *ret_timeout)
 {
-	struct pollfd p[ARES_GETSOCK_MAXNUM + 1];
 	ares_socket_t socks[ARES_GETSOCK_MAXNUM];
 	nsec_t next = ask_due(r);
 	int bits = ares_getsock(r->channel, socks, ARES_GETSOCK_MAXNUM);
@@ -251,9 +252,13 @@ dns_turn(struct resolver *r, int control)
 		if (events != 0)
 			p[n++] = (struct pollfd){ socks[i], events, 0 };
 	}
-	p[n] = (struct pollfd){ control, POLLIN, 0 };
-	if (poll(p, n + 1, timeout_ms(r, next)) < 0)
-		return;
+	*ret_timeout = timeout_ms(r, next);
+	return n;
+}
+
+void
+dns_work(struct resolver *r, const struct pollfd *p, unsigned n)
+{
 	for (unsigned i = 0; i < n; i++)
 		if (p[i].revents != 0)
 			ares_process_fd(r->channel,

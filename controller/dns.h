@@ -11,6 +11,9 @@
 #include "addr.h"
 #include "clock.h"
 
+#include <poll.h>
+
+#define DNS_FDS		16	/* descriptors that c-ares has at once */
 #define DNS_ADDRS	16	/* struct msg_resolved */
 #define DNS_NAMES_MAX	4096
 
@@ -25,8 +28,13 @@ struct resolver *dns_new(dns_fn *tell, void *arg);
 void	dns_free(struct resolver *r);
 /* Begins to follow a name; nothing happens when it is followed already. */
 void	dns_follow(struct resolver *r, const char *name);
-/* Waits for `control` to be readable, at most until the next thing to do. */
-void	dns_turn(struct resolver *r, int control);
+/*
+ * Asks what is due and says what to wait for: descriptors, at most DNS_FDS of
+ * them, and for how long at most. Returns how many.
+ */
+unsigned dns_prepare(struct resolver *r, struct pollfd *p, int *ret_timeout);
+/* After the wait: does what there is to do. */
+void	dns_work(struct resolver *r, const struct pollfd *p, unsigned n);
 /* Tells what could not be told before. */
 void	dns_retell(struct resolver *r);
 

@@ -153,7 +153,7 @@ child(struct dns *d, int control)
 
 	/* It has no business with the live state: the log stands in for it. */
 	if (r == 0)
-		r = inherit_exec("controller", 0, control, m->log.fd,
+		r = inherit_exec("controller", cluster_wanted(m), control, m->log.fd,
 		    m->log.fd);
 	log_error("the controller cannot start: %s: %s", what, strerror(-r));
 	_exit(127);
