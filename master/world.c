@@ -40,10 +40,21 @@ world_printf(struct world *w, const char *fmt, ...)
 char *
 world_qualify(struct world *w, const char *name, const char *provider)
 {
+	struct str n = str_c(name), p = str_c(provider);
+	char *out;
+
 	if (name == NULL)
 		return NULL;
-	return world_printf(w, strchr(name, '@') != NULL ? "%s" : "%s@%s",
-	    name, provider);
+	/* Not world_printf(): it is a third of the time for many objects. */
+	if (str_chr(n, '@') >= 0)
+		p.n = 0;
+	out = world_alloc(w, n.n + 1 + p.n + 1);
+	memcpy(out, n.p, n.n);
+	if (p.n != 0) {
+		out[n.n] = '@';
+		memcpy(out + n.n + 1, p.p, p.n);
+	}
+	return out;
 }
 
 const char *
