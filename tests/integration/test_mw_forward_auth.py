@@ -6,8 +6,10 @@ import threading
 import time
 
 import pytest
+from hyperframe.frame import RstStreamFrame
 
 from harness.client import Client
+from harness.h2 import H2
 from harness.site import balancer, site
 from harness.upstream import Upstream, echo, server_context
 
@@ -116,6 +118,10 @@ def auth(c, r):
             ("Location", "../in?x"), ("Set-Cookie", "sid=1"),
             ("WWW-Authenticate", "Basic"), ("X-Own", "auth"),
             ("Content-Type", "text/x")], f"said {case}", method=r.method)
+        return True
+    if case == "slow":
+        time.sleep(1)
+        c.answer(200)
         return True
     if case == "chunked403":
         c.send(b"HTTP/1.1 403 No\r\nTransfer-Encoding: chunked\r\n\r\n"
@@ -655,3 +661,16 @@ def test_time_limit(akkod_each, tmp_path):
     assert not app_.requests
     for u in (app_, mute, slow):
         u.close()
+
+
+def test_clients_that_leave_say_nothing_about_the_auth_server(a):
+    """Streams reset while auth is asked are no failures of the auth server."""
+    with H2(("127.0.0.1", a.ports["websecure"]), sni="https.test") as h:
+        for _ in range(8):
+            before = len(a.auth.requests)
+            s = h.start("GET", "/", host="https.test",
+                        fields=[("x-case", "slow")])
+            a.auth.wait(before + 1)
+            h.send(RstStreamFrame(s, 8))
+        time.sleep(0.2)
+    assert ask(a, "ident").status == 200

@@ -195,6 +195,7 @@ failure(int err)
 	case -EMSGSIZE:
 		return REASON_AUTH_MALFORMED;
 	case -ECONNABORTED:
+	case -ECANCELED:	/* a stream that the client reset */
 		return REASON_CLIENT_GONE;
 	default:
 		return REASON_AUTH_REFUSED;
