@@ -263,6 +263,25 @@ def test_client_leaves_while_dialling(site):
         time.sleep(0.02)
 
 
+def test_client_leaves_after_its_body(site):
+    """C15: who sent a body and left holds no server either."""
+    ended = threading.Event()
+
+    def wait(c, r):
+        c.body(r)
+        c.sock.settimeout(10)
+        if not c.more():
+            ended.set()
+        return False
+    site.on("/wait", wait)
+    with site.client() as c:
+        c.send(head(b"POST /wait HTTP/1.1", b"Content-Length: 5") + b"hello")
+        site.upstream.wait(1)
+        time.sleep(0.1)
+        c.reset()
+    assert ended.wait(3)
+
+
 # ---- Retries (C16) ---------------------------------------------------------------------
 
 

@@ -108,7 +108,8 @@ prepare(struct exchange *x, const struct tservice *sv, const struct tserver *to,
 	/* A request of 1.0 may have none: then the server's own (H1-H08). */
 	q->host = sv->pass_host_header && x->req.host.n != 0 ? x->req.host :
 	    table_str(x->t, to->authority);
-	return q->path.p == NULL ? -ENOMEM : 0;
+	return q->path.p == NULL || (q->query.p == NULL && x->req.query.n != 0) ?
+	    -ENOMEM : 0;
 }
 
 /* ---- Failure ------------------------------------------------------------------ */
@@ -336,8 +337,11 @@ send_body(struct fiber *f, struct exchange *x, struct upstream *u,
 		    x->body->done);
 		if (r < 0)
 			return r == -EINTR ? 0 : r;
-		if (x->body->done)
+		if (x->body->done) {
+			/* Its buffer goes back: the client is watched again. */
+			(void)x->body->read(f, x, x->body, NULL, &data);
 			return 0;
+		}
 	}
 	if (r == 0)			/* the end came alone */
 		r = upstream_send_body(f, u, x->req.framing, STR_NONE, true);
