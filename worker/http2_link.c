@@ -38,8 +38,15 @@ http2_put_fields(nghttp2_nv *v, const struct fields *fs)
 {
 	size_t n = 0;
 
-	FIELDS_EACH(fs, f)
+	FIELDS_EACH(fs, f) {
+		unsigned classes = field_classes((enum field_id)f->id);
+
+		/* Whoever set it: this concerns connections of HTTP/1. */
+		if (f->id != FIELD_TRAILER &&
+		    (classes & (CLASS_HOP | CLASS_FRAMING)))
+			continue;
 		v[n++] = http2_nv(field_name(f), field_value(f));
+	}
 	return n;
 }
 

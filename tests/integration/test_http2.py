@@ -516,3 +516,31 @@ for (let i = 0; i < 50; i++) {
         ["node", "-e", script, f"https://127.0.0.1:{site.ports['websecure']}"],
         capture_output=True, text=True, timeout=30)
     assert done.stdout == "fine\n", done.stderr
+
+
+FRAMED = """
+http:
+  routers:
+    all: {rule: "PathPrefix(`/`)", service: app, middlewares: [set]}
+  middlewares:
+    set:
+      headers:
+        customResponseHeaders: {Content-Length: "3", Connection: "X-A",
+                                Transfer-Encoding: chunked, Keep-Alive: "5"}
+  services:
+    app: {loadBalancer: {servers: [{url: "http://127.0.0.1:@upstream@"}]}}
+"""
+
+
+def test_framing_is_not_for_middlewares(akkod, upstream):
+    """Fields of HTTP/1 connections are no fields here (RFC 9113 8.2.2)."""
+    u = upstream(serve)
+    a = akkod(FRAMED, values={"upstream": u.port})
+    with connect(a) as h:
+        r = h.get("GET", "/big10")
+        assert r.status == 200 and r.body == b"x" * 10
+        names = [k for k, _ in r.fields]
+        assert names.count("content-length") == 1
+        assert r["content-length"] == "10"
+        for gone in ("connection", "transfer-encoding", "keep-alive"):
+            assert gone not in names, gone
