@@ -118,7 +118,8 @@ may_encode(const struct exchange *x, const struct compress_sink *s)
 	const struct fields *fs = &x->resp.fields;
 	struct str value = fields_get(fs, FIELD_CONTENT_TYPE), type;
 
-	if (x->resp.no_body || x->resp.status == 204 || x->resp.status == 304 ||
+	if (x->resp.no_body || x->resp.status < 200 ||
+	    x->resp.status == 204 || x->resp.status == 304 ||
 	    fields_find(fs, FIELD_CONTENT_ENCODING) != NULL ||
 	    fields_find(fs, FIELD_CONTENT_RANGE) != NULL ||
 	    (x->resp.length >= 0 && x->resp.length < s->c->min_bytes))

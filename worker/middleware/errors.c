@@ -56,7 +56,8 @@ on_head(struct fiber *f, struct exchange *x, struct sink *sink)
 {
 	struct errors_sink *s = (struct errors_sink *)sink;
 
-	if (listed(x, s->c, x->resp.status)) {
+	/* What a 101 begins is no answer to be replaced. */
+	if (x->resp.status >= 200 && listed(x, s->c, x->resp.status)) {
 		s->status = x->resp.status;
 		return 0;
 	}
@@ -150,6 +151,7 @@ make_request(struct exchange *x, const struct tmw_errors *c, unsigned status,
 	x->req.method = STR("GET");
 	x->req.framing = FRAMING_NONE;
 	x->req.length = 0;
+	x->req.websocket = false;
 	return url.p == NULL ? -ENOMEM : 0;
 }
 
