@@ -96,7 +96,7 @@ conn_main(struct fiber *f, void *arg)
 	}
 	if (r == 1)
 		conn_linger(f, c);
-	if (c->st.s->inflight > 0 && c->st.s->tx == SOCK_TX_BUSY)
+	if (c->st.s->tx == SOCK_TX_BUSY)
 		sock_quiesce(f, c->st.s);
 	conn_free(c);
 }

@@ -167,6 +167,8 @@ merge_forwarded_for(struct exchange *x)
 		lines++;
 		all = all.n == 0 ? field_value(c) : arena_printf(&x->arena,
 		    "%.*s, %.*s", STR_ARG(all), STR_ARG(field_value(c)));
+		if (all.p == NULL)	/* half of them would name another */
+			return -ENOMEM;
 	}
 	if (lines == 0)
 		return 0;

@@ -150,7 +150,7 @@ write_trailers(struct exchange *x)
 	}
 	buf_puts(&b, STR("\r\n"));
 	out = arena_dup(&x->arena, buf_str(&b));
-	if (buf_failed(&b))
+	if (buf_failed(&b) || out.p == NULL)	/* the message must end */
 		out = STR("\r\n");
 	buf_fini(&b);
 	return out;

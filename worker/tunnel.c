@@ -113,6 +113,8 @@ half_step(struct fiber *f, struct tunnel *t, struct half *h)
 		return (r = start_send(t, h)) < 0 ? r : 1;
 	if (r == -EPIPE) {
 		h->over = true;
+		fiber_deadline(f, ring_now(t->c->w->ring) +
+		    t->c->w->limits.write_gap_ns);
 		return (r = stream_shutdown(f, h->to)) < 0 ? r : 1;
 	}
 	if (r < 0)
