@@ -5,6 +5,8 @@ Every row is sent at once, byte by byte and in random pieces; the answer may not
 depend on it. What is refused is never seen by the upstream, nor is the good
 request that follows it on the same connection.
 """
+import time
+
 import pytest
 
 from harness.rows import (CUTS, GOOD, Row, check_row, head, passed, refused,
@@ -846,3 +848,24 @@ def test_refusal_is_seen(akkod):
         assert b"secret" not in c.response().body
     m = a.wait_log(r".*refused a request of 127\.0\.0\.1: 400 bad-request.*")
     assert "secret" not in m.group(0)
+
+
+def test_memory_of_unfinished_heads(site):
+    """S-104: what a head may hold back is bounded for each connection."""
+    pid = site.worker_pids()[0]
+
+    def resident():
+        with open(f"/proc/{pid}/statm", encoding="ascii") as statm:
+            return int(statm.read().split()[1]) * 4096
+    before = resident()
+    clients = [site.client() for _ in range(100)]
+    part = b"GET / HTTP/1.1\r\nHost: a.test\r\n" + b"X: %s\r\n" % (b"v" * 20000) * 3
+    for c in clients:
+        c.send(part)
+    time.sleep(0.3)
+    assert resident() - before < 100 * (128 << 10)
+    for c in clients:
+        c.send(b"\r\n")
+    assert [c.response().status for c in clients] == [200] * 100
+    for c in clients:
+        c.close()

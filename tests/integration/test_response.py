@@ -473,3 +473,40 @@ def test_everybody_gets_their_own(site):
     for t in threads:
         t.join()
     assert not wrong
+
+
+# ---- Limits of an answer's head, at one below, at and one above (R14) ---------------------
+
+
+def of_line(n):
+    return response(cl(0), line=b"HTTP/1.1 200 " + b"r" * (n - 15))
+
+
+def of_field(n):
+    return response(cl(0), b"X: " + b"v" * (n - 5))
+
+
+def of_head(n):
+    fields = [b"X: " + b"v" * 20000] * 3
+    have = len(response(cl(0), *fields, b"Y: "))
+    return response(cl(0), *fields, b"Y: " + b"v" * (n - have))
+
+
+def of_fields(n):
+    return response(cl(0), *(b"X: v",) * (n - 1))
+
+
+def of_name(n):
+    return response(cl(0), b"N" * n + b": v")
+
+
+@pytest.mark.parametrize("off", [-1, 0, 1])
+@pytest.mark.parametrize("make, limit", [
+    (of_line, 16 << 10), (of_field, 32 << 10), (of_head, 64 << 10),
+    (of_fields, 128), (of_name, 256)])
+def test_limits(site, make, limit, off):
+    site.on("/limit", ends(make(limit + off)))
+    r = site.get("/limit")
+    assert r.status == (200 if off <= 0 else 502)
+    if off > 0:
+        assert closed(site.upstream.last.connection)
