@@ -8,9 +8,10 @@ CONFIG = site(
     middlewares={"plain": {"addPrefix": {"prefix": "/pre"}},
                  "bare": {"addPrefix": {"prefix": "pre"}},
                  "slash": {"addPrefix": {"prefix": "/a/"}},
+                 "odd": {"addPrefix": {"prefix": "/p?q#r s"}},
                  "none": {"addPrefix": {"prefix": ""}}},
     routers={"plain": ["plain"], "bare": ["bare"], "slash": ["slash"],
-             "none": ["none"], "two": ["plain", "bare"]})
+             "none": ["none"], "odd": ["odd"], "two": ["plain", "bare"]})
 
 
 @pytest.fixture(scope="module")
@@ -29,6 +30,7 @@ def a(module_akkod, module_upstream):
     ("bare", "/x", "/pre/x"),
     ("two", "/x", "/pre/pre/x"),
     ("slash", "/b", "/a//b"),
+    ("odd", "/x?y", "/p%3Fq%23r%20s/x?y"),
 ])
 def test_prefix(a, host, target, want):
     assert a.get(target, host=f"{host}.test").status == 200

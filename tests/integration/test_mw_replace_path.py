@@ -21,10 +21,19 @@ CONFIG = site(
                                                 "replacement": "/%zz"}},
                  "group": {"replacePathRegex": {"regex": "^/(g)",
                                                 "replacement": "/$1x"}},
+                 "noslash": {"replacePath": {"path": "noslash"}},
+                 "odd": {"replacePath": {"path": "/a?b#c d"}},
+                 "oddre": {"replacePathRegex": {"regex": "^/(.*)",
+                                                "replacement": "/x?$1#z w"}},
+                 "void": {"replacePathRegex": {"regex": "^.*$",
+                                               "replacement": ""}},
+                 "relative": {"replacePathRegex": {"regex": "^/(.*)",
+                                                   "replacement": "$1"}},
                  "bad": {"replacePathRegex": {"regex": "(",
                                               "replacement": "/"}}},
     routers={x: [x] for x in ("fix", "escape", "broken", "re", "named", "many",
-                              "dots", "wrong", "group", "bad")})
+                              "dots", "wrong", "group", "bad", "noslash", "odd",
+                              "oddre", "void", "relative")})
 
 
 @pytest.fixture(scope="module")
@@ -44,6 +53,11 @@ def a(module_akkod, module_upstream):
     ("named", "/abc/12/z", "/12-abc/$/z", ["/abc/12/z"]),
     ("many", "/foo/bo?o", "/f00/b0?o", ["/foo/bo"]),
     ("group", "/g/h", "//h", ["/g/h"]),
+    # What is configured is a path: nothing in it ends the path.
+    ("noslash", "/x?q", "/noslash?q", ["/x"]),
+    ("odd", "/x?q", "/a%3Fb%23c%20d?q", ["/x"]),
+    ("oddre", "/v?q", "/x%3Fv%23z%20w?q", ["/v"]),
+    ("void", "/v?q", "/?q", ["/v"]),
 ])
 def test_replace(a, host, target, want, old):
     if want.startswith("//"):		# $1x is the group named 1x, and empty
@@ -57,6 +71,7 @@ def test_replace(a, host, target, want, old):
 @pytest.mark.parametrize("host,target,status", [
     ("dots", "/x/a", 400),
     ("wrong", "/w", 500),
+    ("relative", "/x/y", 400),
     ("bad", "/", 503),
 ])
 def test_refused(a, host, target, status):

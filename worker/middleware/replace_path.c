@@ -22,6 +22,9 @@ replace_path_serve(struct fiber *f, struct exchange *x, const struct tmw *mw,
 		    STR_ARG(rewrite_bad_escape(path)));
 		return respond_error(f, x, 500, REASON_PATH_REWRITE, text);
 	}
-	x->req.path = path_encode(&x->arena, path);
-	return x->req.path.p == NULL ? -ENOMEM : chain_next(f, x, next);
+	path = path_encode(&x->arena, path);
+	if (path.p != NULL && !str_has_prefix(path, STR("/")))
+		path = arena_printf(&x->arena, "/%.*s", STR_ARG(path));
+	x->req.path = path;
+	return path.p == NULL ? -ENOMEM : chain_next(f, x, next);
 }

@@ -31,6 +31,10 @@ replace_path_regex_serve(struct fiber *f, struct exchange *x,
 		    STR_ARG(rewrite_bad_escape(path)));
 		return respond_error(f, x, 500, REASON_PATH_REWRITE, text);
 	}
+	/* A '?' or a blank in the replacement is a character of the path. */
+	path = path_encode(&x->arena, path);
+	if (path.p == NULL)
+		return -ENOMEM;
 	if ((r = rewrite_path(f, x, path)) != 0)
 		return r < 0 ? r : 0;
 	return chain_next(f, x, next);

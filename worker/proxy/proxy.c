@@ -374,6 +374,11 @@ attempt_once(struct fiber *f, struct exchange *x, struct attempt *a)
 	if (r < 0)
 		return r;
 	r = upstream_send_head(f, a->u, &a->q, STR_NONE);
+	if (r == -EINVAL || r == -ENOMEM) {	/* nothing was asked */
+		a->u->broken = true;
+		a->why = r == -EINVAL ? REASON_INTERNAL : REASON_NO_MEMORY;
+		return r;
+	}
 	if (r == 0 && x->req.framing != FRAMING_NONE)
 		r = send_body(f, x, a->u, &a->why);
 	if (r == -EREMOTEIO) {
