@@ -17,6 +17,7 @@
 #include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <strings.h>
 #include <unistd.h>
 
 #define USERS_FILE_MAX	(4u << 20)
@@ -218,10 +219,88 @@ headers_cors(struct compiler *c, const struct mw_headers *h,
 	return 0;
 }
 
-static uint32_t
-headers(struct compiler *c, const struct middleware *m, char **ret_why)
+/*
+ * Line ends become blanks, as Go writes them (policies are often written over
+ * several lines), and the ends are trimmed. False: other control bytes.
+ */
+static bool
+tidy_value(char *s)
 {
-	const struct mw_headers *h = m->headers;
+	struct str trimmed;
+
+	if (s == NULL)
+		return true;
+	for (char *p = s; *p != '\0'; p++) {
+		if (*p == '\n' || *p == '\r')
+			*p = ' ';
+		else if (((unsigned char)*p < 0x20 && *p != '\t') || *p == 0x7f)
+			return false;
+	}
+	trimmed = str_trim(str_c(s));
+	memmove(s, trimmed.p, trimmed.n);
+	s[trimmed.n] = '\0';
+	return true;
+}
+
+static bool
+is_name(const char *s)
+{
+	return s[0] != '\0' && strspn(s, "!#$%&'*+-.^_`|~0123456789"
+	    "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ") ==
+	    strlen(s);
+}
+
+static bool
+tidy_pairs(struct compiler *c, const struct pairlist *l, char **ret_why)
+{
+	for (unsigned i = 0; i < l->n; i++) {
+		const struct strpair *p = &l->v[i];
+
+		if (!is_name(p->name)) {
+			(void)fail(c, ret_why, "not the name of a header",
+			    p->name);
+			return false;
+		}
+		if (!tidy_value(p->value) || (p->value != NULL &&
+		    strcasecmp(p->name, "Host") == 0 &&
+		    strpbrk(p->value, " \t/?#@\\") != NULL)) {
+			(void)fail(c, ret_why, "not a value of this header",
+			    p->name);
+			return false;
+		}
+	}
+	return true;
+}
+
+static bool
+tidy_headers(struct compiler *c, const struct mw_headers *h, char **ret_why)
+{
+	char *const values[] = { h->custom_frame_options_value,
+	    h->custom_browser_xss_value, h->content_security_policy,
+	    h->content_security_policy_report_only, h->public_key,
+	    h->referrer_policy, h->permissions_policy };
+
+	const struct strlist *const lists[] = { &h->allow_headers,
+	    &h->allow_methods, &h->allow_origin_list, &h->expose_headers };
+	bool ok = true;
+
+	for (size_t i = 0; i < ARRAY_SIZE(values); i++)
+		ok &= tidy_value(values[i]);
+	for (size_t i = 0; i < ARRAY_SIZE(lists); i++)
+		for (unsigned k = 0; k < lists[i]->n; k++)
+			ok &= tidy_value(lists[i]->v[k]);
+	if (!ok) {
+		(void)fail(c, ret_why, "a value with a control character",
+		    NULL);
+		return false;
+	}
+	return tidy_pairs(c, &h->custom_request_headers, ret_why) &&
+	    tidy_pairs(c, &h->custom_response_headers, ret_why);
+}
+
+static uint32_t
+headers_build(struct compiler *c, const struct mw_headers *h, char **ret_why)
+{
 	struct tmw_headers t = {
 		.request = compile_pairs(c, &h->custom_request_headers),
 		.response = compile_pairs(c, &h->custom_response_headers),
@@ -256,6 +335,13 @@ headers(struct compiler *c, const struct middleware *m, char **ret_why)
 		return fail(c, ret_why, "headers: no field says anything",
 		    NULL);
 	return build_rec(c->b, &t, sizeof(t));
+}
+
+static uint32_t
+headers(struct compiler *c, const struct middleware *m, char **ret_why)
+{
+	return tidy_headers(c, m->headers, ret_why) ?
+	    headers_build(c, m->headers, ret_why) : 0;
 }
 
 /* ---- Who: addresses, limits, users ----------------------------------------------- */

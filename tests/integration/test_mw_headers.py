@@ -23,6 +23,13 @@ HEADERS = {
     "request": {"customRequestHeaders": {"X-New": "n", "X-Set": "s",
                                          "x-gone": "", "X-Empty": ""}},
     "host": {"customRequestHeaders": {"HOST": "inner.test"}},
+    "badhost": {"customRequestHeaders": {"Host": "a b"}},
+    "badhost2": {"customRequestHeaders": {"Host": "a\r\nX-Evil: 1"}},
+    "badname": {"customRequestHeaders": {"X Y": "1"}},
+    "badvalue": {"customRequestHeaders": {"X-Y": "1\x01"}},
+    "lines": {"contentSecurityPolicy": "default-src 'self';\nimg-src *\n",
+              "customRequestHeaders": {"X-Long": " a\nb\n"},
+              "customResponseHeaders": {"X-Long": "one\r\nX-Evil: 1"}},
     "xff": {"customRequestHeaders": {"X-Forwarded-For": ""}},
     "response": {"customResponseHeaders": {"X-Up": "changed", "Server": "",
                                            "X-Added": "a"}},
@@ -82,6 +89,22 @@ def test_request_headers(a):
 def test_host(a):
     assert a.get("/", host="host.test").status == 200
     assert a.upstream.last.all("Host") == ["inner.test"]
+
+
+@pytest.mark.parametrize("host", ["badname", "badvalue", "badhost", "badhost2"])
+def test_no_header_at_all(a, host):
+    """Names and values that cannot stand in a message never do (N-03)."""
+    n = len(a.upstream.requests)
+    assert a.get("/", host=f"{host}.test").status == 503
+    assert len(a.upstream.requests) == n
+
+
+def test_values_over_several_lines(a):
+    """Line ends become blanks, as from Traefik; policies are written so."""
+    r = a.get("/", host="lines.test")
+    assert r["Content-Security-Policy"] == "default-src 'self'; img-src *"
+    assert r["X-Long"] == "one  X-Evil: 1" and r["X-Evil"] is None
+    assert a.upstream.last["X-Long"] == "a b"
 
 
 def test_response_headers(a):
