@@ -552,14 +552,17 @@ basic_auth(struct compiler *c, const struct middleware *m, char **ret_why)
 {
 	const struct mw_basic_auth *a = m->basic_auth;
 	struct tmw_basic_auth t = {
-		.realm = build_cstr(c->b, str_c(a->realm).n != 0 ? a->realm :
-		    "traefik"),
 		.header_field = build_cstr(c->b, a->header_field),
 		.remove_header = a->remove_header,
 	};
 	struct users u = { NULL, 0 };
 	struct tpair *v;
 
+	if (str_c(a->header_field).n != 0 && !is_name(a->header_field))
+		return fail(c, ret_why, "headerField is not the name of a "
+		    "header", a->header_field);
+	if (!tidy_value(a->realm))
+		return fail(c, ret_why, "realm has a control character", NULL);
 	if (str_c(a->users_file).n != 0 &&
 	    users_file(c, a->users_file, &u, ret_why) < 0) {
 		free(u.v);
@@ -574,6 +577,8 @@ basic_auth(struct compiler *c, const struct middleware *m, char **ret_why)
 		}
 	if (u.n == 0)
 		return fail(c, ret_why, "no user is given", NULL);
+	t.realm = build_cstr(c->b, str_c(a->realm).n != 0 ? a->realm :
+	    "traefik");
 	warn_unknown_hashes(c, m, &u);
 	qsort(u.v, u.n, sizeof(*u.v), user_cmp);
 	v = xcalloc(u.n, sizeof(*v));

@@ -55,11 +55,14 @@ CONFIG = site(
                                 "removeHeader": True}},
         "file": {"basicAuth": {"usersFile": "@dir@/users",
                                "users": ["both:" + SHA]}},
+        "badfield": {"basicAuth": {"users": ["u:" + SHA],
+                                   "headerField": "X Y"}},
+        "badrealm": {"basicAuth": {"users": ["u:" + SHA], "realm": "a\x01b"}},
         "empty": {"basicAuth": {"users": []}},
         "colon": {"basicAuth": {"users": ["a:b:c"]}},
         "nohash": {"basicAuth": {"users": ["a"]}},
         "nofile": {"basicAuth": {"usersFile": "@dir@/nothing"}}},
-    routers={x: [x] for x in ("kinds", "realm", "file", "empty", "colon",
+    routers={x: [x] for x in ("kinds", "realm", "file", "badfield", "badrealm", "empty", "colon",
                               "nohash", "nofile")})
 FILE = f"""# comment
 
@@ -166,7 +169,8 @@ def test_user_is_logged_even_on_failure(a):
     assert a.logged(RequestPath="/good")["ClientUsername"] == "sha"
 
 
-@pytest.mark.parametrize("host", ["empty", "colon", "nohash", "nofile"])
+@pytest.mark.parametrize("host", ["empty", "colon", "nohash", "nofile",
+                                  "badfield", "badrealm"])
 def test_broken(a, host):
     n = len(a.upstream.requests)
     r = a.get("/", host=f"{host}.test", headers=[basic("a", "b")])
