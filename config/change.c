@@ -44,7 +44,7 @@ change_schema(enum change_kind kind)
 	}
 }
 
-void
+enum verdict
 change_check(enum change_kind kind, const char *name, void *obj,
     struct arena *a, struct diags *d)
 {
@@ -52,7 +52,7 @@ change_check(enum change_kind kind, const char *name, void *obj,
 	struct object *o = obj;
 
 	if (kind == CHANGE_CERTIFICATE || kind == CHANGE_NOTE)
-		return;
+		return VERDICT_OK;
 	o->name = (char *)(size_t)name;
 	if (kind == CHANGE_ROUTER) {
 		one.routers.v = obj;
@@ -71,6 +71,7 @@ change_check(enum change_kind kind, const char *name, void *obj,
 	/* It may stand in the diagnostics, which end sooner. */
 	if (o->why != NULL)
 		o->why = (char *)(size_t)arena_printf(a, "%s", o->why).p;
+	return o->verdict;
 }
 
 static void

@@ -53,9 +53,9 @@ extern const char *const change_providers[CHANGE_PARTS];
 const struct schema *change_schema(enum change_kind kind);
 /*
  * The checks of files on one decoded object, which gets this name; why it is
- * broken then stands in it, with its memory in the arena.
+ * broken then stands in it, with its memory in the arena. Returns its verdict.
  */
-void	change_check(enum change_kind kind, const char *name, void *obj,
+enum verdict change_check(enum change_kind kind, const char *name, void *obj,
 	    struct arena *a, struct diags *d);
 /* "router", ... for messages. */
 extern const char *const change_words[CHANGE_KINDS];

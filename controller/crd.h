@@ -9,8 +9,11 @@
 
 #include "provider.h"
 
-#define CRD_ROOTS	(1u << KUBE_INGRESS_ROUTE | 1u << KUBE_MIDDLEWARE |	\
-	1u << KUBE_TLS_OPTION | 1u << KUBE_TLS_STORE |				\
+/* The kinds that it makes something of. */
+#define CRD_ROOTS							\
+	(1u << KUBE_INGRESS_ROUTE | 1u << KUBE_INGRESS_ROUTE_TCP |	\
+	1u << KUBE_INGRESS_ROUTE_UDP | 1u << KUBE_MIDDLEWARE |		\
+	1u << KUBE_TLS_OPTION | 1u << KUBE_TLS_STORE |			\
 	1u << KUBE_TRAEFIK_SERVICE | 1u << KUBE_SERVERS_TRANSPORT)
 
 provider_fn crd_build;

@@ -5,7 +5,10 @@ libcontroller_a_CFLAGS = $(AM_CFLAGS) $(CARES_CFLAGS) $(JANSSON_CFLAGS)
 libcontroller_a_SOURCES = \
 	controller/annotation.c controller/annotation.h \
 	controller/controller.c controller/controller.h \
-	controller/crd.c controller/crd.h \
+	controller/crd.c controller/crd.h controller/crd_impl.h \
+	controller/crd_middleware.c controller/crd_ref.c \
+	controller/crd_route.c controller/crd_service.c \
+	controller/crd_tls.c \
 	controller/dns.c controller/dns.h \
 	controller/ingress.c controller/ingress.h \
 	controller/kube.c controller/kube.h \
@@ -29,3 +32,9 @@ tests_unit_test_ingress_CPPFLAGS = $(AM_CPPFLAGS) $(I_CONTROLLER) \
 tests_unit_test_ingress_SOURCES = tests/unit/test_ingress.c \
 	tests/unit/kube_world.c tests/unit/kube_world.h tests/unit/unit.h
 tests_unit_test_ingress_LDADD = $(CONTROLLER_TEST_LIBS)
+UNIT_TESTS += tests/unit/test_crd
+tests_unit_test_crd_CPPFLAGS = $(AM_CPPFLAGS) $(I_CONTROLLER) \
+	-I$(srcdir)/tests/unit
+tests_unit_test_crd_SOURCES = tests/unit/test_crd.c \
+	tests/unit/kube_world.c tests/unit/kube_world.h tests/unit/unit.h
+tests_unit_test_crd_LDADD = $(CONTROLLER_TEST_LIBS)

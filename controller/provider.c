@@ -216,7 +216,8 @@ encode(struct output *o, const struct kube_item *item, struct kube_out *out)
 	    CHANGE_MIDDLEWARE ? "spec" : "", item->value, obj, &d) < 0)
 		o->verdict = VERDICT_BROKEN;
 	else if (item->broken == NULL)
-		change_check(item->kind, item->name, obj, &a, &d);
+		o->verdict = change_check(item->kind, item->name, obj, &a,
+		    &d);
 	if (item->broken != NULL) {
 		o->verdict = VERDICT_BROKEN;
 		o->why = xstrdup(item->broken);

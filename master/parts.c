@@ -103,7 +103,7 @@ decode(struct entry *e, struct arena *a, void **ret)
 		o->why = e->why;
 	}
 	/* The controller has told what it found; here it is not told again. */
-	change_check(e->kind, e->name, obj, a, &diags);
+	(void)change_check(e->kind, e->name, obj, a, &diags);
 	diags_fini(&diags);
 	*ret = obj;
 	return 0;
