@@ -210,7 +210,8 @@ state_dir(const struct cli *c)
 int
 cli_ca(const struct cli *c)
 {
-	char *dir = state_dir(c), *path = xasprintf("%s/local-ca.pem", dir);
+	char *dir = state_dir(c);
+	char *command = xasprintf("akkod ca --pem --state-dir %s", dir);
 	struct buf text = BUF_INIT;
 	struct local_ca *ca;
 	char why[CERT_WHY];
@@ -227,13 +228,13 @@ cli_ca(const struct cli *c)
 	} else {
 		printf("%s", local_ca_pem(ca));
 		if (!c->pem) {
-			local_ca_trust_text(ca, path, &text);
+			local_ca_trust_text(ca, command, &text);
 			printf("%.*s", STR_ARG(buf_str(&text)));
 		}
 		local_ca_close(ca);
 	}
 	buf_fini(&text);
-	free(path);
+	free(command);
 	free(dir);
 	return r;
 }

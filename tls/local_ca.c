@@ -497,17 +497,20 @@ local_ca_renew_at(const struct certificate *leaf)
 }
 
 void
-local_ca_trust_text(const struct local_ca *ca, const char *path,
+local_ca_trust_text(const struct local_ca *ca, const char *command,
     struct buf *out)
 {
+	/* Never the file of the state directory: it holds the key, too. */
 	buf_printf(out, "SHA-256 %s\n\n"
-	    "To trust this CA, save it (akkod ca > %s), then:\n"
-	    "  Debian        sudo cp %s /usr/local/share/ca-certificates/"
-	    "akkod.crt && sudo update-ca-certificates\n"
+	    "To trust this CA, save its certificate:\n"
+	    "  %s > akkod-ca.pem\n"
+	    "and then\n"
+	    "  Debian        sudo cp akkod-ca.pem /usr/local/share/"
+	    "ca-certificates/akkod.crt && sudo update-ca-certificates\n"
 	    "  Firefox, Chromium (NSS)\n"
 	    "                certutil -d sql:$HOME/.pki/nssdb -A -t C,, "
-	    "-n akkod -i %s\n"
+	    "-n akkod -i akkod-ca.pem\n"
 	    "  macOS         sudo security add-trusted-cert -d -r trustRoot "
-	    "-k /Library/Keychains/System.keychain %s\n", ca->fingerprint,
-	    path, path, path, path);
+	    "-k /Library/Keychains/System.keychain akkod-ca.pem\n",
+	    ca->fingerprint, command);
 }

@@ -56,8 +56,8 @@ int	local_ca_make_rsa(struct local_ca *ca, char why[CERT_WHY]);
 /* When the leaf should be made again: two thirds of its life. */
 int64_t	local_ca_renew_at(const struct certificate *leaf);
 
-/* What `akkod ca` prints: how to trust the root in file `path`. */
-void	local_ca_trust_text(const struct local_ca *ca, const char *path,
+/* What `akkod ca` prints: how to trust the root, which `command` prints. */
+void	local_ca_trust_text(const struct local_ca *ca, const char *command,
 	    struct buf *out);
 
 #endif

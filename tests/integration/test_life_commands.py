@@ -249,6 +249,14 @@ def test_ca(service):
     for hint in ("update-ca-certificates", "certutil", "security add-trusted"):
         assert hint in words, words
     assert words.startswith(pem.stdout)
+    # What it says to type gives the certificate away and nothing else.
+    save = next(line for line in words.splitlines() if ">" in line)
+    kept = (s.state_dir / "local-ca.pem").read_bytes()
+    subprocess.run(save.strip().replace("akkod", PROGRAM, 1), shell=True,
+                   cwd=s.dir, check=True)
+    assert (s.dir / "akkod-ca.pem").read_text() == pem.stdout
+    assert (s.state_dir / "local-ca.pem").read_bytes() == kept
+    assert str(s.state_dir) not in words.replace(save, "")
     assert (s.state_dir / "local-ca.pem").stat().st_mode & 0o077 == 0
 
 

@@ -421,12 +421,14 @@ START_TEST(trust)
 	struct local_ca *ca = open_ca(NULL, now());
 	struct buf b = BUF_INIT;
 
-	local_ca_trust_text(ca, "/tmp/ca.pem", &b);
+	local_ca_trust_text(ca, "akkod ca --pem", &b);
 	ck_assert_ptr_nonnull(strstr(buf_cstr(&b), local_ca_fingerprint(ca)));
 	ck_assert_ptr_nonnull(strstr(buf_cstr(&b), "update-ca-certificates"));
 	ck_assert_ptr_nonnull(strstr(buf_cstr(&b), "certutil"));
 	ck_assert_ptr_nonnull(strstr(buf_cstr(&b), "security add-trusted-cert"));
-	ck_assert_ptr_nonnull(strstr(buf_cstr(&b), "/tmp/ca.pem"));
+	ck_assert_ptr_nonnull(strstr(buf_cstr(&b),
+	    "akkod ca --pem > akkod-ca.pem\n"));
+	ck_assert_ptr_null(strstr(buf_cstr(&b), "local-ca.pem"));
 	buf_fini(&b);
 	local_ca_close(ca);
 }
