@@ -202,8 +202,11 @@ listen_open(struct listeners *all, struct str name, struct str address,
 	socklen_t len;
 
 	*ret = l;
-	if (l != NULL)
+	if (l != NULL) {
+		if (l->closing)
+			listen_deafen(l, false);
 		return 0;
+	}
 	if (listen_parse(address, &sa, &len, &why) < 0 ||
 	    (why = "the name is too long", name.n > LISTEN_NAME_MAX)) {
 		snprintf(err, err_size, "entry point \"%.*s\": address "
@@ -280,6 +283,29 @@ steer(int fd, unsigned among)
 
 	return setsockopt(fd, SOL_SOCKET, SO_ATTACH_REUSEPORT_CBPF, &prog,
 	    sizeof(prog)) < 0 ? -errno : 0;
+}
+
+void
+listen_deafen(struct listener *l, bool deaf)
+{
+	/* At the start of a TCP header; drops what has SYN. */
+	struct sock_filter code[] = {
+		BPF_STMT(BPF_LD | BPF_B | BPF_ABS, 13),
+		BPF_JUMP(BPF_JMP | BPF_JSET | BPF_K, 0x02, 0, 1),
+		BPF_STMT(BPF_RET | BPF_K, 0),
+		BPF_STMT(BPF_RET | BPF_K, UINT32_MAX),
+	};
+	struct sock_fprog prog = { .len = ARRAY_SIZE(code), .filter = code };
+	int none = 0;
+
+	l->closing = deaf;
+	for (unsigned i = 0; i < l->nfds; i++)
+		if (deaf)
+			(void)setsockopt(l->fds[i], SOL_SOCKET,
+			    SO_ATTACH_FILTER, &prog, sizeof(prog));
+		else
+			(void)setsockopt(l->fds[i], SOL_SOCKET,
+			    SO_DETACH_FILTER, &none, sizeof(none));
 }
 
 void

@@ -30,6 +30,7 @@ struct listener {
 	uint16_t port;
 	bool wanted;		/* by the newest configuration */
 	char *new_name;		/* takes effect with the next table; NULL */
+	bool closing;		/* takes no new ones; closes in a moment */
 	struct listener *next;
 };
 
@@ -69,6 +70,13 @@ int	listen_grow(struct listeners *all, char *err, size_t err_size);
 void	listen_shrink(struct listeners *all);
 /* While there are such: new connections go to the others only. */
 void	listen_steer(struct listeners *all);
+/*
+ * Before an address is closed it must be empty: connections in its queue, and
+ * such whose handshake is not over, would be reset. From now on the kernel
+ * drops the first packet of new ones, as if it had been lost on the way: it is
+ * sent again and then meets whoever listens there next.
+ */
+void	listen_deafen(struct listener *l, bool deaf);
 /* Closes and unlinks one. */
 void	listen_close(struct listeners *all, struct listener *l);
 void	listen_close_all(struct listeners *all);

@@ -137,7 +137,7 @@ struct master {
 	struct listeners listeners;
 	struct worker_slot *slots;	/* WORKERS_MAX of them */
 	unsigned nworkers;		/* the first so many are in use */
-	struct timer_at resize_timer;
+	struct timer_at resize_timer, close_timer;
 	unsigned max_conns, max_per_address, max_fibers;
 	struct akkod_limits limits;	/* as they were at the start */
 	uint32_t io;			/* as enum ring_backend: 0 auto, 1 uring, 2 epoll */

@@ -24,6 +24,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#define DEAF_TIME	(200 * NSEC_MSEC)	/* of an address that closes */
 #define RENEW_MAX	(24 * 3600 * NSEC_SEC)	/* looked at once a day at least */
 
 static void renew_fire(struct timer_at *t);
@@ -143,6 +144,8 @@ open_listeners(struct master *m, const struct world *w, char *err,
 		if (listen_find(&m->listeners, name, address) == NULL &&
 		    name.n <= LISTEN_NAME_MAX &&
 		    (l = listen_find_unwanted(&m->listeners, address)) != NULL) {
+			if (l->closing)
+				listen_deafen(l, false);
 			l->new_name = xstrdup(w->eps[i].o.name);
 			l->wanted = true;
 		} else if ((r = listen_open(&m->listeners, name, address, &l,
@@ -173,25 +176,41 @@ rename_listeners(struct master *m)
 	}
 }
 
-/* After the table: new ones to the workers, then the old ones end. */
+/* What was deafened is empty now. */
 static void
-announce_listeners(struct master *m, uint32_t first_new)
+close_deaf(struct timer_at *t)
 {
+	struct master *m = t->arg;
 	struct listener *l, *next;
 
 	for (l = m->listeners.first; l != NULL; l = next) {
 		next = l->next;
+		if (!l->closing)
+			continue;
+		supervise_listener_gone(m, l);
+		/* Workers hold duplicates until they have read that. */
+		listen_close(&m->listeners, l);
+	}
+}
+
+/* After the table: new ones to the workers, then the old ones end. */
+static void
+announce_listeners(struct master *m, uint32_t first_new)
+{
+	for (struct listener *l = m->listeners.first; l != NULL; l = l->next) {
 		if (l->id >= first_new) {
 			if (m->slots != NULL)
 				supervise_send_listener(m, l);
 			log_info("entry point \"%s\" listens on \"%s\"",
 			    l->name, l->address);
-		} else if (!l->wanted) {
+		} else if (!l->wanted && !l->closing) {
 			log_info("entry point \"%s\" no longer listens on "
 			    "\"%s\"", l->name, l->address);
-			supervise_listener_gone(m, l);
-			/* Workers hold duplicates until they have read that. */
-			listen_close(&m->listeners, l);
+			listen_deafen(l, true);
+			m->close_timer.fire = close_deaf;
+			m->close_timer.arg = m;
+			loop_at(m->loop, &m->close_timer, clock_mono() +
+			    DEAF_TIME);
 		}
 	}
 }

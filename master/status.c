@@ -70,9 +70,10 @@ listeners_json(const struct master *m)
 
 	for (const struct listener *l = m->listeners.first; l != NULL;
 	    l = l->next)
-		json_array_append_new(list, json_pack("{s:s, s:s, s:i}",
-		    "entry_point", l->name, "address", l->address, "port",
-		    (int)l->port));
+		if (!l->closing)
+			json_array_append_new(list, json_pack(
+			    "{s:s, s:s, s:i}", "entry_point", l->name,
+			    "address", l->address, "port", (int)l->port));
 	return list;
 }
 

@@ -38,6 +38,7 @@
 #define START_CRASHES	3		/* before the first generation is up */
 #define QUEUE_MAX	1024		/* messages to one worker */
 #define SILENT_ASK	3		/* seconds until a worker is asked */
+#define SILENT_ADOPT	2		/* and until a neighbour accepts for it */
 #define SILENT_ABORT	10		/* and until it is taken for hanging (S-202) */
 #define SILENT_KILL	15
 
@@ -695,11 +696,19 @@ check_heartbeat(struct worker_slot *s)
 	if (beat != s->beat) {
 		s->beat = beat;
 		s->silent = 0;
+		if (s->acked != 0 && !s->leaving)
+			adopt_end(s);	/* it was only held up */
 		return;
 	}
 	s->silent++;
 	if (s->silent == SILENT_ASK)
 		supervise_send(s, MSG_STATUS, NULL, 0, NULL, 0);
+	if (s->silent == SILENT_ADOPT + SILENT_ASK && s->adopter == NULL &&
+	    !s->leaving) {
+		log_warn("worker %u (pid %d) does not answer", s->id,
+		    (int)s->pid);
+		adopt(s);
+	}
 	if (s->silent == SILENT_ABORT + SILENT_ASK && !s->aborted) {
 		log_error("worker %u (pid %d) has not turned its loop for "
 		    "%d s; it is aborted", s->id, (int)s->pid, SILENT_ABORT);

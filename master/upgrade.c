@@ -198,6 +198,8 @@ send_state(struct upgrade *u)
 	    r == 0; l = l->next) {
 		struct ho_listener msg = { .nfds = l->nfds };
 
+		if (l->closing)
+			continue;
 		snprintf(msg.name, sizeof(msg.name), "%s", l->name);
 		snprintf(msg.address, sizeof(msg.address), "%s", l->address);
 		r = handover_send(u->watch.fd, HO_LISTENER, &msg, l->fds,

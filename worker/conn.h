@@ -23,6 +23,7 @@
 struct listener {
 	struct worker *w;
 	struct acceptor *acceptor;
+	struct watch *watch;		/* instead, where it is a neighbour's */
 	struct listener *next;
 	char *name;			/* of the entry point */
 	char *next_name;		/* from the next table on; NULL */

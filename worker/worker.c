@@ -64,6 +64,35 @@ find_listener(const struct worker *w, const struct msg_listener *m)
 }
 
 static void
+on_adopted(void *arg)
+{
+	struct listener *l = arg;
+	int fd;
+
+	while (l->fd >= 0 && (fd = accept4(l->fd, NULL, NULL,
+	    SOCK_NONBLOCK | SOCK_CLOEXEC)) >= 0)
+		conn_accepted(l, fd);
+}
+
+/*
+ * The kernel wakes one of the rings that accept from a socket, and that may be
+ * the one that hangs and for which this worker accepts. Whoever only watches is
+ * woken in any case.
+ */
+static void
+listener_accept(struct listener *l)
+{
+	struct worker *w = l->w;
+
+	if (l->acceptor != NULL || l->watch != NULL)
+		return;
+	if (l->address == w->id % WORKERS_MAX)
+		l->acceptor = acceptor_start(w->ring, l->fd, conn_accepted, l);
+	else
+		l->watch = watch_start(w->ring, l->fd, on_adopted, l);
+}
+
+static void
 on_listener(struct worker *w, const struct msg_listener *m, int fd)
 {
 	struct listener *l = find_listener(w, m);
@@ -91,7 +120,7 @@ on_listener(struct worker *w, const struct msg_listener *m, int fd)
 	w->listeners = l;
 	if (w->gen != NULL) {
 		generation_rebind(w);
-		l->acceptor = acceptor_start(w->ring, fd, conn_accepted, l);
+		listener_accept(l);
 	}
 }
 
@@ -108,6 +137,9 @@ listener_close(struct listener *l)
 	if (l->acceptor != NULL)
 		acceptor_stop(l->acceptor);
 	l->acceptor = NULL;
+	if (l->watch != NULL)
+		watch_stop(l->watch);
+	l->watch = NULL;
 	while (l->fd >= 0 && l->w->gen != NULL && (fd = accept4(l->fd, NULL,
 	    NULL, SOCK_NONBLOCK | SOCK_CLOEXEC)) >= 0)
 		conn_accepted(l, fd);
@@ -129,9 +161,8 @@ static void
 start_accepting(struct worker *w)
 {
 	for (struct listener *l = w->listeners; l != NULL; l = l->next)
-		if (l->acceptor == NULL && l->fd >= 0 && !w->draining)
-			l->acceptor = acceptor_start(w->ring, l->fd,
-			    conn_accepted, l);
+		if (l->fd >= 0 && !w->draining)
+			listener_accept(l);
 }
 
 static void

@@ -52,7 +52,7 @@ def default(request, tmp_path_factory):
     wanted = os.environ.get("AKKOD_TEST_IO", "uring,epoll").split(",")
     if request.param not in wanted:
         pytest.skip(f"only {wanted} are tested now")
-    with netns.private():
+    with netns.Namespace():
         a = Default(tmp_path_factory.mktemp("default"), request.param)
         yield a
         a.close()

@@ -100,7 +100,8 @@ def test_start_returns_when_all_is_served(service, io):
     pid = s.pid
     done = s.command("stop")
     assert done.returncode == 0, done.stderr
-    assert not alive(pid) and not accepts(s.ports["web"])
+    assert not accepts(s.ports["web"])
+    until(lambda: not alive(pid), 1, "its last step")
     assert not (s.run_dir / "akkod.pid").exists()
     assert not (s.run_dir / "akkod.sock").exists()
     assert s.command("status").returncode == 3

@@ -9,9 +9,9 @@ import time
 
 import pytest
 
-from conftest import ONE_SERVICE
+from conftest import BACKENDS, ONE_SERVICE
 from harness import proc
-from harness.akkod import accepts
+from harness.akkod import Akkod, accepts
 from harness.load import Load
 from harness.ports import free_port
 
@@ -184,9 +184,43 @@ def test_worker_that_dies_too_often_is_held_back(akkod, upstream):
         assert a.get(timeout=3).status == 200
 
 
-def test_worker_that_hangs_is_replaced(akkod, upstream):
-    """S-202: stopped, it is aborted and replaced; others serve meanwhile."""
-    # Covered in full by make soak; here only that a short stop is no hang.
+@pytest.mark.slow
+def test_worker_that_hangs_is_replaced(tmp_path, upstream):
+    """S-202: its sockets are served by a neighbour, then it is replaced."""
+    u = upstream()
+    both = [Akkod(tmp_path / io, io, with_workers(2),
+                  values={"upstream": u.port}) for io in BACKENDS]
+    try:
+        start = time.monotonic()
+        pids = [a.worker_pids()[0] for a in both]
+        for pid in pids:
+            os.kill(pid, signal.SIGSTOP)
+        for a in both:
+            a.wait_log(r"worker 0 \(pid \d+\) does not answer", 10)
+        assert time.monotonic() - start < 8
+        for a in both:
+            for _ in range(10):
+                assert a.get(timeout=3).status == 200
+        for a, pid in zip(both, pids):
+            a.wait_log(r"it is aborted", 15)
+            assert replaced_late(a, pid)
+            for _ in range(6):
+                assert a.get().status == 200
+        assert time.monotonic() - start < 30
+    finally:
+        for a in both:
+            a.checked = False
+            a.process.terminate()
+            a.process.wait(15)
+
+
+def replaced_late(a, pid):
+    """A stopped process takes no signal but the last one."""
+    return proc.until(lambda: not proc.alive(pid) and all(
+        w["generation"] for w in a.status()["workers"]), 10, "a new one")
+
+
+def test_worker_that_is_held_up_is_not_replaced(akkod, upstream):
     u = upstream()
     a = akkod(with_workers(1), values={"upstream": u.port})
     pid = a.worker_pids()[0]
