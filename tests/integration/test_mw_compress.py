@@ -109,7 +109,7 @@ def ask(a, host, accept=ALL, size=5000, method="GET", fields=None, **extra):
     ("all", "gzip;q=0.5, br", "br"), ("all", "gzip;q=0.5, br;q=0.4", "gzip"),
     ("all", "gzip;q=0, br", "br"), ("all", "gzip;q=0", None),
     ("all", "gzip ; q=0.1 , br ; q=0.2", "br"),
-    ("all", "GZip", "gzip"), ("all", "x, BR", "br"),
+    ("all", "GZip", None), ("all", "x, BR", None),	# as Traefik: exact
     ("all", "gzip;q=1.0;x=y, br;q=0.5", "gzip"), ("all", "gzip;q=0.000", None),
     ("all", "gzip;q=2", None), ("all", "gzip;q=x, br;q=0.1", "br"),
     ("all", ",,gzip,", "gzip"),

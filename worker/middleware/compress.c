@@ -40,7 +40,7 @@ rank_of(const struct tmw_compress *c, struct str coding)
 	if (str_eq(coding, STR("*")))
 		return 0;
 	for (unsigned i = 0; i < c->nencodings; i++)
-		if (str_caseeq(coding, str_c(names[c->encodings[i]])))
+		if (str_eq(coding, str_c(names[c->encodings[i]])))
 			return (int)i + 1;
 	return str_caseeq(coding, STR("identity")) ? 99 : -1;
 }
