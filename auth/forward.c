@@ -145,8 +145,8 @@ forward_request(const struct forward_config *c,
 	had = get(in, n, STR("X-Forwarded-For"));
 	xff = c->trust == FORWARD_TRUST && had.n != 0 ? arena_printf(a,
 	    "%.*s, %.*s", STR_ARG(had), STR_ARG(k->peer_ip)) : k->peer_ip;
-	uri = arena_printf(a, "%.*s%s%.*s", STR_ARG(k->path),
-	    k->has_query ? "?" : "", STR_ARG(k->query));
+	uri = k->has_query ? arena_printf(a, "%.*s?%.*s", STR_ARG(k->path),
+	    STR_ARG(k->query)) : k->path;
 	if (xff.p == NULL || uri.p == NULL)
 		return -ENOMEM;
 	add(&o, STR("X-Forwarded-For"), xff);

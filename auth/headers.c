@@ -24,7 +24,7 @@ bool
 header_in_list(struct str name, const struct str *list, unsigned n)
 {
 	for (unsigned i = 0; i < n; i++)
-		if (str_caseeq(name, list[i]))
+		if (name.n == list[i].n && str_caseeq(name, list[i]))
 			return true;
 	return false;
 }

@@ -144,15 +144,25 @@ field_canonical(enum field_id id)
 	return (struct str){ known[id].name, known[id].n };
 }
 
-unsigned
-field_name_classes(struct str name)
+static unsigned
+classes_of(enum field_id id, struct str name)
 {
-	enum field_id id = field_lookup(name);
-
 	if (id != FIELD_OTHER)
 		return known[id].classes;
 	return str_has_caseprefix(name, STR("X-Auth-Request-")) ?
 	    CLASS_IDENTITY : 0;
+}
+
+unsigned
+field_name_classes(struct str name)
+{
+	return classes_of(field_lookup(name), name);
+}
+
+unsigned
+field_all_classes(const struct field *f)
+{
+	return classes_of((enum field_id)f->id, field_name(f));
 }
 
 /* A byte as H1-H13 sees it: lower case, and '-' for all but letters and digits. */
@@ -330,11 +340,9 @@ void
 fields_remove_classes(struct fields *fs, unsigned classes)
 {
 	FIELDS_EACH(fs, f) {
-		unsigned have = f->id != FIELD_OTHER ? known[f->id].classes :
-		    classes & CLASS_IDENTITY ?
-		    field_name_classes(field_name(f)) : 0;
-
-		if (have & classes)
+		if (f->id == FIELD_OTHER && !(classes & CLASS_IDENTITY))
+			continue;
+		if (field_all_classes(f) & classes)
 			f->name_n = 0;
 	}
 }

@@ -62,6 +62,8 @@ unsigned field_classes(enum field_id id);
 struct str field_canonical(enum field_id id);
 /* Classes of a name, identity prefixes included. */
 unsigned field_name_classes(struct str name);
+/* The same of a field, whose number is known. */
+unsigned field_all_classes(const struct field *f);
 /* Whether a name has a byte other than alphanumerics and '-' (H1-H12). */
 bool	field_has_odd_bytes(struct str name);
 /*

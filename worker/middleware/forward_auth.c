@@ -17,7 +17,6 @@
 
 #define AUTH_TIMEOUT	(30 * NSEC_SEC)	/* as Traefik's */
 #define ALLOW_BODY_MAX	(64 * 1024)	/* read of an allowing answer (S-503) */
-#define FIELDS_ALL	(2 * FIELDS_MAX + FORWARD_FIELDS_ADDED)
 
 /* One call: what was configured, the connection, the answer's fields. */
 struct call {
@@ -48,7 +47,7 @@ to_auth(struct exchange *x, const struct fields *fs, unsigned *ret_n)
 		return NULL;
 	FIELDS_EACH(fs, f)
 		v[n++] = (struct auth_field){ field_name(f), field_value(f),
-		    field_name_classes(field_name(f)) };
+		    field_all_classes(f) };
 	*ret_n = n;
 	return v;
 }
@@ -64,9 +63,9 @@ from_auth(struct fields *fs, const struct auth_field *v, unsigned n)
 }
 
 static struct auth_field *
-room(struct exchange *x)
+room(struct exchange *x, unsigned n)
 {
-	return arena_alloc(&x->arena, FIELDS_ALL * sizeof(struct auth_field));
+	return arena_alloc(&x->arena, (n + 1) * sizeof(struct auth_field));
 }
 
 /* ---- Configuration -------------------------------------------------------------- */
@@ -242,16 +241,17 @@ call_auth(struct fiber *f, struct exchange *x, struct call *k)
 {
 	const struct tserver *sv = table_server(x->t, k->c->server);
 	const struct ttransport *tr = table_transport(x->t, k->c->transport);
-	struct fields fs = { arena_alloc(&x->arena, FIELDS_ALL *
-	    sizeof(struct field)), 0, FIELDS_ALL };
-	struct auth_field *in, *out = room(x);
+	const unsigned cap = x->req.fields.n + FORWARD_FIELDS_ADDED;
+	struct fields fs = { arena_alloc(&x->arena, cap *
+	    sizeof(struct field)), 0, cap };
+	struct auth_field *in, *out = room(x, cap);
 	unsigned n;
 	int r, got;
 
 	if (fs.v == NULL || out == NULL ||
 	    (in = to_auth(x, &x->req.fields, &n)) == NULL)
 		return -ENOMEM;
-	got = forward_request(&k->cfg, &k->client, in, n, out, FIELDS_ALL,
+	got = forward_request(&k->cfg, &k->client, in, n, out, cap,
 	    &x->arena);
 	if (got < 0 || from_auth(&fs, out, (unsigned)got) < 0)
 		return -ENOBUFS;
@@ -315,10 +315,10 @@ relay_bounded(struct fiber *f, struct exchange *x, struct call *k)
 static int
 relay(struct fiber *f, struct exchange *x, struct call *k)
 {
-	struct auth_field *out = room(x);
+	struct auth_field *out = room(x, k->nanswer);
 	struct upstream *u = k->u;
 	int n = out == NULL ? -ENOMEM : forward_relay(&k->cfg, k->answer,
-	    k->nanswer, out, FIELDS_ALL, &x->arena), r;
+	    k->nanswer, out, k->nanswer, &x->arena), r;
 	struct str data;
 	bool last = false;
 
@@ -395,15 +395,15 @@ skip_body(struct fiber *f, struct call *k)
 static int
 accept_answer(struct exchange *x, struct call *k)
 {
-	struct auth_field *in, *out = room(x);
 	struct fields *fs = &x->req.fields;
+	const unsigned cap = fs->n + k->nanswer;
+	struct auth_field *in, *out = room(x, cap);
 	unsigned n;
 	int got;
 
 	if (out == NULL || (in = to_auth(x, fs, &n)) == NULL)
 		return -ENOMEM;
-	got = forward_copy(&k->cfg, in, n, k->answer, k->nanswer, out,
-	    FIELDS_ALL);
+	got = forward_copy(&k->cfg, in, n, k->answer, k->nanswer, out, cap);
 	if (got < 0)
 		return got;
 	/* The answer's buffer goes back to its pool: values are copied. */
@@ -425,14 +425,14 @@ static int
 on_head(struct fiber *f, struct exchange *x, struct sink *sink)
 {
 	struct call *k = ((struct cookie_sink *)sink)->k;
-	struct auth_field *in, *out = room(x);
+	const unsigned cap = x->resp.fields.n + k->nanswer;
+	struct auth_field *in, *out = room(x, cap);
 	unsigned n;
 	int got;
 
 	if (out == NULL || (in = to_auth(x, &x->resp.fields, &n)) == NULL)
 		return -ENOMEM;
-	got = forward_cookies(&k->cfg, in, n, k->answer, k->nanswer, out,
-	    FIELDS_ALL);
+	got = forward_cookies(&k->cfg, in, n, k->answer, k->nanswer, out, cap);
 	if (got < 0 || from_auth(&x->resp.fields, out, (unsigned)got) < 0)
 		return -ENOBUFS;
 	return sink_head(f, x, sink->out);
