@@ -37,8 +37,8 @@ ROUTES_MOST = 1.05      # 10,000 routes against 10
 
 
 def sample(proxy, tools, args, seconds):
-    """One sample; again, but not for ever, when others kept the proxy off."""
-    for _ in range(5):
+    """One sample; once more when others kept the proxy from running."""
+    for _ in range(2):
         result = sample_once(proxy, tools, args, seconds)
         if result["waited"] < WAITED_MOST and not result["saturated"]:
             break
