@@ -293,6 +293,7 @@ void
 world_new(const char *ingress, const char *crd)
 {
 	world_free();
+	changes = 0;
 	arena_init(&memory, 1u << 26);
 	options(ingress, &schema_kube_ingress, &ingress_options,
 	    &settings.ingress);
