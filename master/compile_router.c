@@ -21,6 +21,7 @@ struct instance {
 	unsigned neps;
 	uint32_t options;	/* TNONE: plain */
 	const char *tls_why;	/* why its TLS options cannot be used, or NULL */
+	unsigned rank;		/* of its provider: the lower wins */
 	uint32_t index;		/* in the table, once sorted */
 };
 
@@ -126,6 +127,26 @@ gather_claims(struct routers *rs)
 
 /* ---- Instances ---------------------------------------------------------------------------- */
 
+/*
+ * Who wins at equal priority: the configured order, else Traefik's; built-in
+ * routers come last.
+ */
+static unsigned
+rank_of(const struct world *w, const char *provider)
+{
+	static const char *const usual[] = { "kubernetesgateway",
+	    "kubernetescrd", "kubernetes", "file", "embedded" };
+	const struct strlist *own = &w->config->precedence;
+
+	for (unsigned i = 0; i < own->n; i++)
+		if (strcmp(own->v[i], provider) == 0)
+			return i;
+	for (unsigned i = 0; own->n == 0 && i < ARRAY_SIZE(usual); i++)
+		if (strcmp(usual[i], provider) == 0)
+			return i;
+	return UINT32_MAX;
+}
+
 static struct instance *
 new_instance(struct routers *rs, const struct world_router *wr)
 {
@@ -138,7 +159,8 @@ new_instance(struct routers *rs, const struct world_router *wr)
 	in = &rs->v[rs->n++];
 	*in = (struct instance){ .wr = wr, .name = wr->r.o.name,
 	    .options = TNONE, .priority = wr->r.priority != 0 ?
-	    wr->r.priority : (int64_t)str_c(wr->r.rule_text).n };
+	    wr->r.priority : (int64_t)str_c(wr->r.rule_text).n,
+	    .rank = rank_of(rs->c->w, world_provider(wr->r.o.name)) };
 	in->eps = world_alloc(rs->c->w, wr->neps * sizeof(*in->eps));
 	return in;
 }
@@ -184,12 +206,12 @@ static int
 instance_cmp(const void *a, const void *b)
 {
 	const struct instance *x = a, *y = b;
-	int r;
 
 	if (x->priority != y->priority)
 		return x->priority > y->priority ? -1 : 1;
-	r = strcmp(world_provider(x->name), world_provider(y->name));
-	return r != 0 ? r : strcmp(x->name, y->name);
+	if (x->rank != y->rank)
+		return x->rank < y->rank ? -1 : 1;
+	return strcmp(x->name, y->name);
 }
 
 /* ---- Records ------------------------------------------------------------------------------- */

@@ -8,7 +8,7 @@
 #include <assert.h>
 #include <stdlib.h>
 
-struct slot { uint32_t off, n; };	/* of the string table; off 0 empty */
+struct slot { uint32_t off, n, hash; };	/* of the string table; off 0 empty */
 
 struct builder {
 	struct buf heap;		/* from the header on: offsets are final */
@@ -62,14 +62,15 @@ build_free(struct builder *b)
 }
 
 static struct slot *
-string_slot(const struct builder *b, struct str s)
+string_slot(const struct builder *b, struct str s, uint32_t hash)
 {
-	uint32_t i = (uint32_t)hash_str(s, 0) & (b->cap - 1);
+	uint32_t i = hash & (b->cap - 1);
 
 	for (;; i = (i + 1) & (b->cap - 1)) {
 		struct slot *at = &b->strings[i];
 
-		if (at->off == 0 || str_eq(s, str_n(b->heap.p + at->off, at->n)))
+		if (at->off == 0 || (at->hash == hash && str_eq(s,
+		    str_n(b->heap.p + at->off, at->n))))
 			return at;
 	}
 }
@@ -82,23 +83,31 @@ strings_grow(struct builder *b)
 
 	b->cap *= 2;
 	b->strings = xcalloc(b->cap, sizeof(*b->strings));
-	for (uint32_t i = 0; i < n; i++)
+	for (uint32_t i = 0; i < n; i++) {
+		uint32_t to = old[i].hash & (b->cap - 1);
+
+		/* All are different. */
+		while (old[i].off != 0 && b->strings[to].off != 0)
+			to = (to + 1) & (b->cap - 1);
 		if (old[i].off != 0)
-			*string_slot(b, str_n(b->heap.p + old[i].off,
-			    old[i].n)) = old[i];
+			b->strings[to] = old[i];
+	}
 	free(old);
 }
 
 struct tstr
 build_str(struct builder *b, struct str s)
 {
+	uint32_t hash;
 	struct slot *at;
 
 	if (s.n == 0)
 		return (struct tstr){ sizeof(struct table_hdr), 0 };
-	at = string_slot(b, s);
+	hash = (uint32_t)hash_str(s, 0);
+	at = string_slot(b, s, hash);
 	if (at->off == 0) {
-		*at = (struct slot){ (uint32_t)b->heap.n, (uint32_t)s.n };
+		*at = (struct slot){ (uint32_t)b->heap.n, (uint32_t)s.n,
+		    hash };
 		buf_puts(&b->heap, s);
 		if (++b->nstrings > b->cap / 2) {
 			struct slot made = *at;
@@ -221,5 +230,10 @@ build_finish(struct builder *b, uint64_t generation, uint32_t default_cert,
 	h->built_wall_ns = clock_wall();
 	h->checksum = h->content_hash = hash_bytes(b->heap.p + sizeof(*h),
 	    b->heap.n - sizeof(*h), TABLE_MAGIC);
-	buf_put(out, b->heap.p, b->heap.n);
+	if (out->p == NULL) {
+		*out = b->heap;
+		b->heap = (struct buf)BUF_INIT;
+	} else {
+		buf_put(out, b->heap.p, b->heap.n);
+	}
 }

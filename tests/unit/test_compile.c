@@ -506,7 +506,49 @@ START_TEST(many_routers_are_quick)
 }
 END_TEST
 
+/* kubernetes.md, case 150: two providers, one rule, one priority. */
+START_TEST(precedence_of_providers)
+{
+	static const char body[] =
+	    "http: {routers: {r: {rule: 'Host(`a.test`)', service: s}}, "
+	    "services: {s: {loadBalancer: {servers: [{url: 'http://1.2.3.4'}]"
+	    "}}}}\n";
+	static const struct { const char *order, *want; } rows[] = {
+		{ "", "r@kubernetescrd" },
+		{ "providers: {precedence: [kubernetes, kubernetescrd]}\n",
+		    "r@kubernetes" },
+		{ "providers: {precedence: [file]}\n", "r@file" },
+	};
+	static const char *const names[] = { "file", "kubernetes",
+	    "kubernetescrd" };
+
+	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+		static const struct compile_env none;
+		struct world_part parts[3];
+		struct made m = { 0 };
+		const char *why = "";
+		char *text = NULL;
+
+		ck_assert_int_gt(asprintf(&text, "%s%s%s", eps, body,
+		    rows[i].order), 0);
+		ck_assert_int_eq(config_load_text("t.yml", str_c(text),
+		    &m.config, &m.diags), 0);
+		for (size_t k = 0; k < 3; k++)
+			parts[k] = (struct world_part){ &m.config->dynamic,
+			    names[k] };
+		m.w = world_make(m.config, parts, 3, &m.diags);
+		compile_world(m.w, 7, &none, &m.diags, &m.c);
+		ck_assert(table_check(m.c.image.p, m.c.image.n, &m.t, &why) ==
+		    0);
+		ck_str_is(found(&m, 0, false, "a.test", "/"), rows[i].want);
+		drop(&m);
+		free(text);
+	}
+}
+END_TEST
+
 UNIT_MAIN("compile", rules_find_their_router, priority_decides,
+    precedence_of_providers,
     broken_keeps_its_match, entry_points_shape_routers,
     redirections_have_traefiks_names, tls_options_of_one_host_agree,
     servers_have_addresses, auth_owns_headers, slots_outlive_generations,
