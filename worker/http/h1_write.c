@@ -116,7 +116,8 @@ static bool
 request_safe(const struct h1_out_request *q)
 {
 	return token_valid(q->method, TOKEN_CHAR) &&
-	    (q->path.n == 0 || q->path.p[0] == '/') &&
+	    (q->path.n == 0 || q->path.p[0] == '/' ||
+	    str_eq(q->path, STR("*"))) &&
 	    token_valid(q->path, TOKEN_TARGET) &&
 	    (q->query.n == 0 || token_valid(q->query, TOKEN_TARGET)) &&
 	    (q->host.n == 0 || token_valid(q->host, TOKEN_TARGET));
