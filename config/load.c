@@ -82,19 +82,44 @@ is_template(struct str text)
 
 /* ---- The main file ------------------------------------------------------- */
 
-int
-config_load_text(const char *name, struct str text, struct config **ret,
-    struct diags *d)
+static struct config *
+inspect_text(const char *name, struct str text, struct diags *d)
 {
 	struct config *c = xcalloc(1, sizeof(*c));
 	struct arena a;
-	unsigned before = d->count[DIAG_FILE];
 
 	arena_init(&a, ARENA_MAX);
 	(void)reader_read(&schema_root, &a, name, text, c, d);
 	c->arena = a;		/* reading cleared the struct */
 	check_static(c, d);
 	check_dynamic(&c->dynamic, &c->arena, d);
+	return c;
+}
+
+int
+config_inspect(const char *path, struct config **ret, struct diags *d)
+{
+	struct buf text = BUF_INIT;
+	int r;
+
+	if (path == NULL) {
+		*ret = inspect_text("(embedded default)",
+		    str_c(config_embedded), d);
+		return 0;
+	}
+	if ((r = read_file(path, &text)) < 0)
+		r = unreadable(path, r, d);
+	else
+		*ret = inspect_text(path, buf_str(&text), d);
+	buf_fini(&text);
+	return r;
+}
+
+/* What has errors is not to be used. */
+static int
+refuse_faulty(struct config *c, unsigned before, struct config **ret,
+    const struct diags *d)
+{
 	if (d->count[DIAG_FILE] > before) {
 		config_free(c);
 		return -EINVAL;
@@ -104,19 +129,22 @@ config_load_text(const char *name, struct str text, struct config **ret,
 }
 
 int
+config_load_text(const char *name, struct str text, struct config **ret,
+    struct diags *d)
+{
+	unsigned before = d->count[DIAG_FILE];
+
+	return refuse_faulty(inspect_text(name, text, d), before, ret, d);
+}
+
+int
 config_load(const char *path, struct config **ret, struct diags *d)
 {
-	struct buf text = BUF_INIT;
-	int r;
+	unsigned before = d->count[DIAG_FILE];
+	struct config *c;
+	int r = config_inspect(path, &c, d);
 
-	if (path == NULL)
-		return config_load_text("(embedded default)",
-		    str_c(config_embedded), ret, d);
-	r = read_file(path, &text);
-	r = r < 0 ? unreadable(path, r, d) :
-	    config_load_text(path, buf_str(&text), ret, d);
-	buf_fini(&text);
-	return r;
+	return r < 0 ? r : refuse_faulty(c, before, ret, d);
 }
 
 void

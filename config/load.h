@@ -15,6 +15,11 @@
  * *ret; -EINVAL when file errors were noted (then *ret is not set).
  */
 int	config_load(const char *path, struct config **ret, struct diags *d);
+/*
+ * As config_load(), but with a file that can be read *ret is what it says apart
+ * from its errors, so that more of them can be looked for. -EINVAL: no file.
+ */
+int	config_inspect(const char *path, struct config **ret, struct diags *d);
 /* The same from text that stands in memory, for tests. */
 int	config_load_text(const char *name, struct str text, struct config **ret,
 	    struct diags *d);

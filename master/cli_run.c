@@ -153,18 +153,55 @@ print_diags(struct diags *d)
 	}
 }
 
+static bool
+same_object(const struct diag *file, const struct diag *v)
+{
+	struct str a = str_c(file->object), b = str_c(v->object);
+
+	if (str_eq(str_c(file->place.file), str_c(v->place.file)) &&
+	    file->place.line == v->place.line &&
+	    file->place.column == v->place.column)
+		return true;
+	/* "middleware m" where it was read, "middleware m@file" later. */
+	return a.n != 0 && str_has_prefix(b, a) &&
+	    (b.n == a.n || b.p[a.n] == '@');
+}
+
+/*
+ * Takes what compiling found. Of an object that could not be read as it stands
+ * the rest says nothing.
+ */
+static void
+add_found(struct diags *d, const struct diags *found)
+{
+	unsigned n = d->n;
+
+	for (unsigned i = 0; i < found->n; i++) {
+		const struct diag *v = &found->v[i];
+		bool known = false;
+
+		for (unsigned k = 0; k < n && !known; k++)
+			known = d->v[k].class == DIAG_FILE &&
+			    same_object(&d->v[k], v);
+		if (!known)
+			diag_add(d, v->class, v->place, v->object, "%s",
+			    v->text);
+	}
+}
+
 int
 cli_check(const struct cli *c)
 {
 	struct compile_env env = { 0 };
 	struct compiled made = { 0 };
-	struct diags d = { 0 };
-	struct source *s = source_load(c->config, NULL, &d);
+	struct diags d = { 0 }, found = { 0 };
+	struct source *s = source_inspect(c->config, &d);
 	struct world *w = s != NULL ? source_world(s, NULL, 0, &d) : NULL;
 	unsigned wrong;
 
 	if (w != NULL)
-		compile_world(w, 1, &env, &d, &made);
+		compile_world(w, 1, &env, &found, &made);
+	add_found(&d, &found);
 	print_diags(&d);
 	wrong = d.count[DIAG_OBJECT] + d.count[DIAG_FILE];
 	if (wrong != 0)
@@ -179,6 +216,7 @@ cli_check(const struct cli *c)
 	compiled_fini(&made);
 	world_free(w);
 	source_free(s);
+	diags_fini(&found);
 	diags_fini(&d);
 	return wrong == 0 ? CLI_OK : CLI_FAILED;
 }

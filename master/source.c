@@ -50,7 +50,7 @@ load_provider(struct source *s, const struct source *last, struct diags *diags)
 	struct diags found = { 0 };
 	struct provided *p;
 
-	if (fp == NULL)
+	if (fp == NULL || (fp->filename == NULL && fp->directory == NULL))
 		return;
 	if (provided_load(fp, last != NULL ? last->provided : NULL, &p,
 	    &found) == 0) {
@@ -75,21 +75,34 @@ load_provider(struct source *s, const struct source *last, struct diags *diags)
 	diags_fini(&found);
 }
 
-struct source *
-source_load(const char *path, const struct source *last, struct diags *diags)
+static struct source *
+load_by(int (*load)(const char *, struct config **, struct diags *),
+    const char *path, const struct source *last, struct diags *diags)
 {
 	struct source *s = xcalloc(1, sizeof(*s));
 
 	if (path == NULL && access(SOURCE_DEFAULT_PATH, F_OK) == 0)
 		path = SOURCE_DEFAULT_PATH;
 	s->path = path != NULL ? xstrdup(path) : NULL;
-	if (config_load(path, &s->config, diags) < 0) {
+	if (load(path, &s->config, diags) < 0) {
 		s->config = NULL;
 		source_free(s);
 		return NULL;
 	}
 	load_provider(s, last, diags);
 	return s;
+}
+
+struct source *
+source_load(const char *path, const struct source *last, struct diags *diags)
+{
+	return load_by(config_load, path, last, diags);
+}
+
+struct source *
+source_inspect(const char *path, struct diags *diags)
+{
+	return load_by(config_inspect, path, NULL, diags);
 }
 
 /* The configuration itself is shared until one of the two is freed. */

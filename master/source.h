@@ -29,6 +29,8 @@ struct source {
  */
 struct source *source_load(const char *path, const struct source *last,
 	    struct diags *diags);
+/* For a look at all errors: file errors alone do not end it; config_inspect(). */
+struct source *source_inspect(const char *path, struct diags *diags);
 /* Only the provider's files, beside the static part in use. */
 struct source *source_load_files(const struct source *last,
 	    struct diags *diags);

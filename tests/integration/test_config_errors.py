@@ -50,6 +50,35 @@ def start_fails(path, tmp_path):
     return done.stderr
 
 
+# ---- All of them in one run ---------------------------------------------------
+
+def test_both_classes_at_once(config):
+    """A file error hides no reference, URL or certificate that is wrong, too."""
+    code, got, last = check(config("""\
+entryPoints: {web: {address: ":18000", htttp: {}}}
+http:
+  routers:
+    a: {rule: "Host(`a`)", service: s, entryPoints: [web, webb], middlewares: [gone]}
+  services:
+    s: {loadBalancer: {servers: [{url: "ftp://x"}]}}
+  middlewares:
+    m: {forwardAuth: {adress: "http://a"}}
+tls:
+  certificates: [{certFile: /no.crt, keyFile: /no.key}]
+"""))
+    assert code == 1 and last == "6 errors, 0 warnings"
+    same(got, [
+        '1:40: error: entry point web: unknown key "htttp" in an entry point; '
+        'did you mean "http"?',
+        '4:5: error: router a@file: unknown entry point "webb"',
+        '4:5: error: router a@file: middleware "gone@file" does not exist',
+        '6:5: error: service s@file: server "ftp://x": the URL must begin with '
+        'http:// or https://',
+        '8:23: error: middleware m: unknown key "adress" in forwardAuth; did you '
+        'mean "address"?',
+        '10:18: error: certificate: /no.crt: No such file or directory'])
+
+
 # ---- File errors ------------------------------------------------------------
 
 # Refuse the file: a start fails with the same words.
