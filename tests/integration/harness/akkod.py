@@ -38,7 +38,8 @@ class Akkod:
     """
 
     def __init__(self, directory, io, config, values=None, args=(), env=None,
-                 prefix=(), wait=True, program=PROGRAM):
+                 prefix=(), wait=True, program=PROGRAM, host="127.0.0.1"):
+        self.host = host
         self.dir = Path(directory)
         self.dir.mkdir(parents=True, exist_ok=True)
         self.io = io
@@ -57,8 +58,14 @@ class Akkod:
                 [*prefix, program, "run", "-c", str(self.config),
                  *self.options(), *args],
                 stdin=subprocess.DEVNULL, stdout=log, stderr=log, env=self.env)
-        if wait:
+        if not wait:
+            return
+        try:
             self.wait_ready()
+        except BaseException:
+            self.process.kill()
+            self.process.wait()
+            raise
 
     def options(self):
         return ["--runtime-dir", str(self.run_dir),
@@ -162,7 +169,7 @@ class Akkod:
 
     def client(self, entry_point="web", **kw):
         """A new connection to an entry point."""
-        return Client(("127.0.0.1", self.ports[entry_point]), **kw)
+        return Client((self.host, self.ports[entry_point]), **kw)
 
     def get(self, path="/", host="a.test", entry_point="web", headers=(), **kw):
         """One request on a connection of its own: the response."""

@@ -195,7 +195,8 @@ class Upstream:
     """
 
     def __init__(self, serve=echo, tls=None, owned=True, backlog=128,
-                 checked=True, port=0):
+                 checked=True, port=0, host="127.0.0.1"):
+        self.host = host
         self.serve = serve
         self.owned = owned
         self.checked = checked
@@ -203,9 +204,9 @@ class Upstream:
         self.broken = []
         self.connections = []
         self.tls = tls
-        self.listener = socket.create_server(("127.0.0.1", port), backlog=backlog)
+        self.listener = socket.create_server((host, port), backlog=backlog)
         self.port = self.listener.getsockname()[1]
-        self.address = f"127.0.0.1:{self.port}"
+        self.address = f"{host}:{self.port}"
         self.url = f"{'https' if tls else 'http'}://{self.address}"
         self.closing = False
         self.acceptor = threading.Thread(target=self.accept, daemon=True)

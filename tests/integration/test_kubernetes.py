@@ -1,0 +1,331 @@
+# SPDX-License-Identifier: BSD-2-Clause
+"""Routes, certificates and middlewares from a real API server, live."""
+import base64
+import json
+import os
+import signal
+import ssl
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from harness.akkod import Akkod
+from harness.netns import Namespace
+from harness.upstream import Upstream, echo
+
+sys.path.insert(0, str(Path(__file__).parents[1] / "rig"))
+from kubernetes import Cluster  # noqa: E402
+
+pytestmark = pytest.mark.kubernetes
+
+CONFIG = """
+entryPoints:
+  web: {address: "10.99.0.1:@web@"}
+  websecure: {address: "10.99.0.1:@websecure@", http: {tls: {}}}
+  traefik: {address: "10.99.0.1:@traefik@"}
+ping: {}
+log: {level: DEBUG}
+accessLog: {filePath: @dir@/access.log, format: json}
+providers:
+  kubernetesIngress: {}
+  kubernetesCRD: {}
+"""
+
+
+@pytest.fixture(scope="module")
+def namespace():
+    with Namespace("10.99.0.1/16") as n:
+        yield n
+
+
+@pytest.fixture(scope="module")
+def cluster(namespace, tmp_path_factory, authority):
+    c = Cluster(tmp_path_factory.mktemp("cluster"), authority)
+    c.dir.chmod(0o755)
+    try:
+        yield c.start()
+    finally:
+        c.close()
+
+
+@pytest.fixture(scope="module")
+def app(namespace):
+    u = Upstream(echo, host="10.99.1.1")
+    yield u
+    u.close()
+
+
+@pytest.fixture(scope="module")
+def kube(cluster, app, module_io, tmp_path_factory):
+    """akkod in the cluster, with one Service that the app stands behind."""
+    cluster.apply(objects(service("app", app), namespace_object("shop")))
+    a = Akkod(tmp_path_factory.mktemp("akkod"), module_io, CONFIG,
+              env={"KUBECONFIG": str(cluster.kubeconfig)}, host="10.99.0.1")
+    a.cluster, a.app = cluster, app
+    try:
+        yield a
+    finally:
+        a.close()
+
+
+def objects(*all_objects):
+    flat = []
+    for o in all_objects:
+        flat += o if isinstance(o, list) else [o]
+    return json.dumps({"apiVersion": "v1", "kind": "List", "items": flat})
+
+
+def namespace_object(name):
+    return {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}}
+
+
+def service(name, *upstreams, namespace="default", port=80):
+    """A Service and its EndpointSlice."""
+    return [
+        {"apiVersion": "v1", "kind": "Service",
+         "metadata": {"name": name, "namespace": namespace},
+         "spec": {"ports": [{"name": "http", "port": port}]}},
+        endpoint_slice(name, upstreams, namespace)]
+
+
+def endpoint_slice(name, upstreams, namespace="default"):
+    return {
+        "apiVersion": "discovery.k8s.io/v1", "kind": "EndpointSlice",
+        "metadata": {"name": f"{name}-1", "namespace": namespace,
+                     "labels": {"kubernetes.io/service-name": name}},
+        "addressType": "IPv4",
+        "ports": [{"name": "http", "protocol": "TCP",
+                   "port": upstreams[0].port if upstreams else 1}],
+        "endpoints": [{"addresses": [u.host], "conditions": {"ready": True}}
+                      for u in upstreams]}
+
+
+def ingress(name, host, path="/", backend="app", annotations=None, tls=None,
+            namespace="default", ingress_class=None):
+    spec = {"rules": [{"host": host, "http": {"paths": [{
+        "path": path, "pathType": "Prefix",
+        "backend": {"service": {"name": backend, "port": {"number": 80}}}}]}}]}
+    if tls:
+        spec["tls"] = [{"hosts": [host], "secretName": tls}]
+    if ingress_class:
+        spec["ingressClassName"] = ingress_class
+    return {"apiVersion": "networking.k8s.io/v1", "kind": "Ingress",
+            "metadata": {"name": name, "namespace": namespace,
+                         "annotations": annotations or {}},
+            "spec": spec}
+
+
+def router(**words):
+    return {f"traefik.ingress.kubernetes.io/router.{k}": v
+            for k, v in words.items()}
+
+
+def middleware(name, spec, namespace="default"):
+    return {"apiVersion": "traefik.io/v1alpha1", "kind": "Middleware",
+            "metadata": {"name": name, "namespace": namespace}, "spec": spec}
+
+
+def tls_secret(name, files, namespace="default"):
+    return {"apiVersion": "v1", "kind": "Secret", "type": "kubernetes.io/tls",
+            "metadata": {"name": name, "namespace": namespace},
+            "data": {k: base64.b64encode(f.read_bytes()).decode()
+                     for k, f in zip(("tls.crt", "tls.key"), files)}}
+
+
+def until(works, seconds=10):
+    """Calls until it gives something true: that, and how long it took."""
+    began = time.monotonic()
+    while True:
+        result = works()
+        took = time.monotonic() - began
+        if result:
+            return took
+        assert took < seconds, "not within the time limit"
+        time.sleep(0.005)
+
+
+def status(a, host, path="/", **kw):
+    return a.get(path, host=host, **kw).status
+
+
+def test_an_ingress_is_live_and_goes(kube):
+    assert status(kube, "one.test") == 404
+    kube.cluster.apply(objects(ingress("one", "one.test")))
+    until(lambda: status(kube, "one.test") == 200)
+    r = kube.get("/x", host="one.test")
+    assert json.loads(r.body)["target"] == "/x"
+    line = kube.access()[-1]
+    assert line["RouterName"] == "default-one-one-test@kubernetes"
+    assert line["ServiceURL"] == kube.app.url
+    kube.cluster.kubectl("delete", "ingress", "one")
+    until(lambda: status(kube, "one.test") == 404)
+
+
+def test_a_change_is_live_in_milliseconds(kube):
+    """From the API server's answer to the change to the first answer by it."""
+    kube.cluster.apply(objects(ingress("quick", "quick.test", "/0")))
+    until(lambda: status(kube, "quick.test", "/0") == 200)
+    took = []
+    for n in range(1, 11):
+        body = ingress("quick", "quick.test", f"/{n}")
+        kube.cluster.call(
+            "PATCH", "/apis/networking.k8s.io/v1/namespaces/default/ingresses/quick",
+            {"spec": body["spec"]}, kind="application/merge-patch+json")
+        took.append(until(lambda n=n: status(kube, "quick.test", f"/{n}") == 200))
+    took.sort()
+    assert took[len(took) // 2] < 0.15, took
+
+
+def test_middlewares_of_an_annotation(kube):
+    kube.cluster.apply(objects(
+        middleware("strip", {"stripPrefix": {"prefixes": ["/api"]}}),
+        middleware("mark", {"headers": {"customRequestHeaders": {"X-Mark": "1"}}}),
+        ingress("chained", "chained.test", annotations=router(
+            entrypoints="web",
+            middlewares="default-strip@kubernetescrd,default-mark@kubernetescrd"))))
+    until(lambda: status(kube, "chained.test", "/api/x") == 200)
+    seen = json.loads(kube.get("/api/x", host="chained.test").body)
+    assert seen["target"] == "/x"
+    assert ["X-Mark", "1"] in seen["fields"]
+    assert kube.get("/", host="chained.test", entry_point="websecure",
+                    tls=True).status == 404
+    # A middleware's change is live too.
+    kube.cluster.apply(objects(middleware("strip", {
+        "stripPrefix": {"prefixes": ["/other"]}})))
+    until(lambda: json.loads(kube.get("/other/y", host="chained.test").body)
+          ["target"] == "/y")
+
+
+def test_a_missing_middleware_is_503_never_open(kube):
+    kube.cluster.apply(objects(ingress("late", "late.test", annotations=router(
+        middlewares="default-late@kubernetescrd"))))
+    until(lambda: status(kube, "late.test") == 503)
+    kube.cluster.apply(objects(middleware("late", {"addPrefix": {"prefix": "/p"}})))
+    until(lambda: status(kube, "late.test") == 200)
+    kube.cluster.kubectl("delete", "middleware.traefik.io", "late")
+    until(lambda: status(kube, "late.test") == 503)
+
+
+def test_an_unknown_kind_of_middleware_is_503(kube):
+    kube.cluster.apply(objects(
+        middleware("odd", {"plugin": {"x": {}}}),
+        ingress("odd", "odd.test", annotations=router(
+            middlewares="default-odd@kubernetescrd"))))
+    until(lambda: status(kube, "odd.test") == 503)
+
+
+def served_certificate(a, host, authority):
+    context = ssl.create_default_context(cafile=authority.file)
+    try:
+        with a.client("websecure", tls=True, sni=host, context=context) as c:
+            return c.sock.getpeercert()["serialNumber"]
+    except ssl.SSLError:
+        return None
+
+
+def test_a_certificate_comes_late_then_rotates(kube, authority):
+    kube.cluster.apply(objects(ingress(
+        "cert", "cert.test", tls="cert", annotations=router(tls="true"))))
+    until(lambda: kube.get("/", host="cert.test", entry_point="websecure",
+                           tls=True, sni="cert.test").status == 200)
+    assert served_certificate(kube, "cert.test", authority) is None
+    kube.cluster.apply(objects(tls_secret("cert", authority.leaf("cert.test"))))
+    until(lambda: served_certificate(kube, "cert.test", authority))
+    first = served_certificate(kube, "cert.test", authority)
+    kube.cluster.apply(objects(tls_secret("cert", authority.leaf("cert.test"))))
+    until(lambda: served_certificate(kube, "cert.test", authority) != first)
+    second = served_certificate(kube, "cert.test", authority)
+    # A broken one never replaces a good one.
+    broken = tls_secret("cert", authority.leaf("cert.test"))
+    broken["data"]["tls.key"] = base64.b64encode(
+        authority.leaf("x.test")[1].read_bytes()).decode()
+    kube.cluster.apply(objects(broken))
+    kube.wait_log(r"cert")
+    time.sleep(0.5)
+    assert served_certificate(kube, "cert.test", authority) == second
+
+
+def test_endpoints_follow(kube, namespace):
+    one, two = (Upstream(echo, host=f"10.99.2.{n}", port=18080)
+                for n in (1, 2))
+    try:
+        kube.cluster.apply(objects(service("moving", one),
+                                   ingress("moving", "moving.test",
+                                           backend="moving")))
+        until(lambda: status(kube, "moving.test") == 200)
+        kube.cluster.apply(objects(endpoint_slice("moving", [two])))
+        until(lambda: status(kube, "moving.test") == 200 and two.requests)
+        before = len(one.requests)
+        assert all(status(kube, "moving.test") == 200 for _ in range(10))
+        assert len(one.requests) == before
+        kube.cluster.apply(objects(endpoint_slice("moving", [])))
+        until(lambda: status(kube, "moving.test") in (503, 404))
+    finally:
+        one.close()
+        two.close()
+
+
+def test_ingress_route(kube):
+    kube.cluster.apply(objects({
+        "apiVersion": "traefik.io/v1alpha1", "kind": "IngressRoute",
+        "metadata": {"name": "crd", "namespace": "default"},
+        "spec": {"entryPoints": ["web"], "routes": [{
+            "match": "Host(`crd.test`) && PathPrefix(`/in`)", "kind": "Rule",
+            "services": [{"name": "app", "port": 80}]}]}}))
+    until(lambda: status(kube, "crd.test", "/in/x") == 200)
+    assert status(kube, "crd.test", "/out") == 404
+
+
+def test_a_broken_object_harms_nobody_else(kube):
+    kube.cluster.apply(objects(
+        ingress("good", "good.test"),
+        ingress("bad", "bad.test", annotations=router(priority="not a number"))))
+    until(lambda: status(kube, "good.test") == 200)
+    kube.wait_log(r"bad")
+
+
+def test_the_api_server_goes_and_comes(kube):
+    """Nothing is cleared while it is away; then changes are live again soon."""
+    kube.cluster.apply(objects(ingress("stays", "stays.test")))
+    until(lambda: status(kube, "stays.test") == 200)
+    kube.cluster.kill_api()
+    end = time.monotonic() + 3
+    while time.monotonic() < end:
+        assert status(kube, "stays.test") == 200
+        time.sleep(0.05)
+    kube.cluster.start_api()
+    kube.cluster.wait(lambda: kube.cluster.apply(objects(
+        ingress("after", "after.test"))))
+    assert until(lambda: status(kube, "after.test") == 200, 30) < 10
+    assert status(kube, "stays.test") == 200
+
+
+def test_a_dead_controller_is_not_noticed(kube):
+    kube.cluster.apply(objects(ingress("calm", "calm.test")))
+    until(lambda: status(kube, "calm.test") == 200)
+    pid = int(subprocess.run(
+        ["pgrep", "-P", str(kube.process.pid), "-f", "controller"],
+        capture_output=True, text=True, check=True).stdout.split()[0])
+    os.kill(pid, signal.SIGKILL)
+    end = time.monotonic() + 2
+    while time.monotonic() < end:
+        assert status(kube, "calm.test") == 200
+        time.sleep(0.02)
+    kube.cluster.apply(objects(ingress("again", "again.test")))
+    until(lambda: status(kube, "again.test") == 200, 20)
+
+
+def test_a_thousand_ingresses_at_once(kube):
+    many = [ingress(f"many-{n}", f"many-{n}.test") for n in range(1000)]
+    began = time.monotonic()
+    kube.cluster.apply(objects(many))
+    applied = time.monotonic() - began
+    took = until(lambda: status(kube, "many-999.test") == 200, 60)
+    assert all(status(kube, f"many-{n}.test") == 200 for n in range(0, 1000, 97))
+    assert took < 5, (applied, took)
+    kube.cluster.kubectl("delete", "ingress", *[f"many-{n}" for n in range(1000)],
+                         "--wait=false")
+    until(lambda: status(kube, "many-999.test") == 404, 60)
