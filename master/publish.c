@@ -11,6 +11,7 @@
 #include "master.h"
 
 #include "alloc.h"
+#include "dir.h"
 #include "log.h"
 #include "memfd.h"
 
@@ -75,6 +76,7 @@ snapshot_fire(struct timer_at *t)
 
 	if (m->now.table_fd < 0 || memfd_map(m->now.table_fd, &p, &n) < 0)
 		return;
+	(void)dir_make(m->state_dir);	/* writing tells */
 	r = snapshot_write(m->state_dir, p, n);
 	memfd_unmap(p, n);
 	if (r < 0)

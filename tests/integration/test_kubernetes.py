@@ -3,10 +3,12 @@
 import base64
 import json
 import os
+import shutil
 import signal
 import ssl
 import subprocess
 import sys
+import tempfile
 import time
 from pathlib import Path
 
@@ -14,6 +16,7 @@ import pytest
 
 from harness.akkod import Akkod
 from harness.netns import Namespace
+from harness.pki import Authority
 from harness.upstream import Upstream, echo
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "rig"))
@@ -42,13 +45,17 @@ def namespace():
 
 
 @pytest.fixture(scope="module")
-def cluster(namespace, tmp_path_factory, authority):
-    c = Cluster(tmp_path_factory.mktemp("cluster"), authority)
-    c.dir.chmod(0o755)
+def cluster(namespace):
+    # The controller, which is nobody, reads the kubeconfig and what it names;
+    # pytest's own directories are closed to it.
+    directory = tempfile.mkdtemp(prefix="akkod-cluster-")
+    os.chmod(directory, 0o755)
+    c = Cluster(directory, Authority(f"{directory}/pki"))
     try:
         yield c.start()
     finally:
         c.close()
+        shutil.rmtree(directory)
 
 
 @pytest.fixture(scope="module")
@@ -318,14 +325,19 @@ def test_a_dead_controller_is_not_noticed(kube):
     until(lambda: status(kube, "again.test") == 200, 20)
 
 
-def test_a_thousand_ingresses_at_once(kube):
-    many = [ingress(f"many-{n}", f"many-{n}.test") for n in range(1000)]
-    began = time.monotonic()
-    kube.cluster.apply(objects(many))
-    applied = time.monotonic() - began
-    took = until(lambda: status(kube, "many-999.test") == 200, 60)
-    assert all(status(kube, f"many-{n}.test") == 200 for n in range(0, 1000, 97))
-    assert took < 5, (applied, took)
-    kube.cluster.kubectl("delete", "ingress", *[f"many-{n}" for n in range(1000)],
-                         "--wait=false")
-    until(lambda: status(kube, "many-999.test") == 404, 60)
+def test_a_burst_of_ingresses(kube):
+    """Three hundred as fast as the API server takes them, and away at once."""
+    path = "/apis/networking.k8s.io/v1/namespaces/default/ingresses"
+    for n in range(300):
+        one = ingress(f"many-{n}", f"many-{n}.test")
+        one["metadata"]["labels"] = {"many": "yes"}
+        kube.cluster.post(path, one)
+    took = until(lambda: status(kube, "many-299.test") == 200, 30)
+    assert all(status(kube, f"many-{n}.test") == 200 for n in range(0, 300, 29))
+    assert took < 2, took
+    before = kube.status()["generation"]
+    kube.cluster.call("DELETE", path + "?labelSelector=many%3Dyes")
+    until(lambda: status(kube, "many-0.test") == 404
+          and status(kube, "many-299.test") == 404, 30)
+    # Bursts become few generations.
+    assert kube.status()["generation"] - before < 150
