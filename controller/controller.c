@@ -19,6 +19,7 @@
 #include <unistd.h>
 
 #define FILES		256
+#define CONNECT_AGAIN	(5 * NSEC_SEC)	/* what is missing may come yet */
 #define ORDERS_TIME	10000	/* ms: the master speaks at once */
 
 struct controller {
@@ -26,7 +27,8 @@ struct controller {
 	struct orders *orders;
 	struct kube *kube;		/* NULL: no Kubernetes provider */
 	struct kube_server server;
-	struct kube_client *client;
+	struct kube_client *client;	/* NULL: no API server found yet */
+	nsec_t connect_at;		/* when it is looked for again */
 	struct outbox out;
 };
 
@@ -107,11 +109,33 @@ set_env(const char *name, const char *value)
 		(void)setenv(name, value, 1);
 }
 
+/*
+ * Finds the API server. What is missing, a token or a CA, may come yet, and
+ * names are to be resolved in any case, so it is tried again.
+ */
+static void
+connect_kube(struct controller *c)
+{
+	const struct kube_settings *s = orders_settings(c->orders);
+	char why[KUBE_WHY];
+
+	c->connect_at = clock_mono() + CONNECT_AGAIN;
+	if (kube_server_find(&c->server, s->ingress != NULL ? s->ingress :
+	    s->crd, why) < 0) {
+		log_error("Kubernetes: %s", why);
+		return;
+	}
+	c->client = kube_client_new(c->kube, &c->server, why);
+	if (c->client == NULL) {
+		log_error("Kubernetes: %s", why);
+		kube_server_fini(&c->server);
+	}
+}
+
 static int
 start_kube(struct controller *c)
 {
 	const struct kube_settings *s;
-	char why[KUBE_WHY];
 	int r = await_orders(c);
 
 	if (r < 0) {
@@ -125,13 +149,8 @@ start_kube(struct controller *c)
 	set_env("KUBERNETES_SERVICE_PORT", s->service_port);
 	set_env("KUBECONFIG", s->kubeconfig.value);
 	c->kube = kube_new(s, send_changes, c);
-	if ((r = kube_server_find(&c->server, s->ingress != NULL ?
-	    s->ingress : s->crd, why)) == 0 && (c->client = kube_client_new(
-	    c->kube, &c->server, why)) == NULL)
-		r = -EINVAL;
-	if (r < 0)
-		log_error("Kubernetes: %s", why);
-	return r;
+	connect_kube(c);
+	return 0;
 }
 
 /* ---- The process ------------------------------------------------------------ */
@@ -150,7 +169,12 @@ turn(struct controller *c)
 	if (c->client != NULL)
 		kube_client_turn(c->client, p, n + 1, timeout);
 	else
-		(void)poll(p, n + 1, timeout);
+		(void)poll(p, n + 1, c->kube == NULL ||
+		    timeout < CONNECT_AGAIN / NSEC_MSEC ? timeout :
+		    (int)(CONNECT_AGAIN / NSEC_MSEC));
+	if (c->kube != NULL && c->client == NULL &&
+	    clock_mono() >= c->connect_at)
+		connect_kube(c);
 	dns_work(c->resolver, p, n);
 	dns_retell(c->resolver);
 	if (c->kube != NULL)

@@ -325,6 +325,25 @@ def test_a_dead_controller_is_not_noticed(kube):
     until(lambda: status(kube, "again.test") == 200, 20)
 
 
+def test_a_kubeconfig_may_come_later(cluster, app, module_io, tmp_path_factory):
+    """Nothing says where the API server is yet; the rest serves already."""
+    directory = cluster.dir / f"late-{module_io}"
+    directory.mkdir(mode=0o755)
+    later = directory / "kubeconfig"
+    a = Akkod(tmp_path_factory.mktemp("late"), module_io, CONFIG,
+              env={"KUBECONFIG": str(later)}, host="10.99.0.1")
+    try:
+        a.wait_log(r"No such file")
+        assert status(a, "later.test") == 404
+        cluster.apply(objects(service("app", app), ingress("later", "later.test")))
+        later.write_text(cluster.kubeconfig.read_text())
+        later.chmod(0o644)
+        until(lambda: status(a, "later.test") == 200, 15)
+        assert a.log.count("controller ended") == 0
+    finally:
+        a.close()
+
+
 def test_a_burst_of_ingresses(kube):
     """Three hundred as fast as the API server takes them, and away at once."""
     path = "/apis/networking.k8s.io/v1/namespaces/default/ingresses"
