@@ -350,6 +350,8 @@ kube_state(struct kube *k, unsigned watch, const char *state,
 {
 	struct watched *w = &k->watched[watch];
 
+	if (resource_version == NULL)
+		resource_version = "";
 	if (w->state != NULL && strcmp(w->state, state) == 0 &&
 	    strcmp(w->version, resource_version) == 0)
 		return;

@@ -97,7 +97,10 @@ int	kube_remove(struct kube *k, unsigned watch, const json_t *object);
  * that is complete. `why` is told once until it changes.
  */
 void	kube_absent(struct kube *k, unsigned watch, const char *why);
-/* The connection of a watch, for status: "listing", "watching", "lost: ...". */
+/*
+ * The connection of a watch, for status: "listing", "watching", "lost: ...";
+ * the version may be NULL.
+ */
 void	kube_state(struct kube *k, unsigned watch, const char *state,
 	    const char *resource_version);
 
