@@ -231,6 +231,13 @@ ping: {entryPoint: web}
 """
 
 
+def test_snapshot_without_a_local_ca(service):
+    s = service(PING)
+    assert s.start().returncode == 0
+    until((s.state_dir / "table.snapshot").exists)
+    assert [x.name for x in s.state_dir.iterdir()] == ["table.snapshot"]
+
+
 def test_ca(service):
     s = service(TLS)
     assert s.start().returncode == 0
