@@ -24,7 +24,6 @@ tests_unit_test_uri_SOURCES = tests/unit/test_uri.c tests/unit/unit.h
 tests_unit_test_uri_LDADD = $(AUTH_TEST_LDADD)
 
 FUZZ_TARGETS += tests/fuzz/fuzz_auth
-EXTRA_DIST += tests/fuzz/corpus/auth
 tests_fuzz_fuzz_auth_CPPFLAGS = $(AM_CPPFLAGS) $(I_AUTH)
 tests_fuzz_fuzz_auth_SOURCES = tests/fuzz/fuzz_auth.c $(FUZZ_MAIN)
 tests_fuzz_fuzz_auth_LDADD = libauth.a libbase.a $(OPENSSL_LIBS) $(CRYPT_LIBS)

@@ -57,8 +57,6 @@ tests_unit_test_wire_SOURCES = tests/unit/test_wire.c tests/unit/unit.h
 tests_unit_test_wire_LDADD = $(CONFIG_TEST_LDADD) $(CHECK_LIBS)
 
 FUZZ_TARGETS += tests/fuzz/fuzz_rule tests/fuzz/fuzz_yaml tests/fuzz/fuzz_wire
-EXTRA_DIST += tests/fuzz/corpus/rule tests/fuzz/corpus/yaml \
-	tests/fuzz/corpus/wire
 tests_fuzz_fuzz_wire_CPPFLAGS = $(CONFIG_TEST_CPPFLAGS)
 tests_fuzz_fuzz_wire_SOURCES = tests/fuzz/fuzz_wire.c $(FUZZ_MAIN)
 tests_fuzz_fuzz_wire_LDADD = $(CONFIG_TEST_LDADD)

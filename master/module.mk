@@ -89,7 +89,6 @@ tests_unit_test_master_logfile_SOURCES = tests/unit/test_master_logfile.c \
 	tests/unit/unit.h
 tests_unit_test_master_logfile_LDADD = $(MASTER_TEST_LIBS)
 FUZZ_TARGETS += tests/fuzz/fuzz_parts
-EXTRA_DIST += tests/fuzz/corpus/parts
 tests_fuzz_fuzz_parts_CPPFLAGS = $(AM_CPPFLAGS) $(I_MASTER)
 tests_fuzz_fuzz_parts_SOURCES = tests/fuzz/fuzz_parts.c $(FUZZ_MAIN)
 tests_fuzz_fuzz_parts_LDADD = $(MASTER_TEST_LIBS)

@@ -20,7 +20,6 @@ tests_unit_test_route_SOURCES = tests/unit/test_route.c tests/unit/unit.h
 tests_unit_test_route_LDADD = $(ROUTE_TEST_LDADD) $(CHECK_LIBS)
 
 FUZZ_TARGETS += tests/fuzz/fuzz_path
-EXTRA_DIST += tests/fuzz/corpus/path
 tests_fuzz_fuzz_path_CPPFLAGS = $(ROUTE_TEST_CPPFLAGS)
 tests_fuzz_fuzz_path_SOURCES = tests/fuzz/fuzz_path.c $(FUZZ_MAIN)
 tests_fuzz_fuzz_path_LDADD = $(ROUTE_TEST_LDADD)

@@ -41,7 +41,6 @@ tests_unit_test_table_SOURCES = tests/unit/test_table.c $(TABLE_MAKE) \
 tests_unit_test_table_LDADD = $(TABLE_TEST_LDADD) $(CHECK_LIBS)
 
 FUZZ_TARGETS += tests/fuzz/fuzz_table tests/fuzz/fuzz_msg
-EXTRA_DIST += tests/fuzz/corpus/table tests/fuzz/corpus/msg
 tests_fuzz_fuzz_msg_CPPFLAGS = $(AM_CPPFLAGS) $(I_SHM)
 tests_fuzz_fuzz_msg_SOURCES = tests/fuzz/fuzz_msg.c $(FUZZ_MAIN)
 tests_fuzz_fuzz_msg_LDADD = libshm.a libbase.a

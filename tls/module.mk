@@ -49,7 +49,6 @@ tests_unit_test_clienthello_LDADD = libtls.a libbase.a $(OPENSSL_LIBS) \
 	$(CHECK_LIBS)
 
 FUZZ_TARGETS += tests/fuzz/fuzz_clienthello
-EXTRA_DIST += tests/fuzz/corpus/clienthello
 tests_fuzz_fuzz_clienthello_CPPFLAGS = $(AM_CPPFLAGS) $(I_TLS)
 tests_fuzz_fuzz_clienthello_SOURCES = tests/fuzz/fuzz_clienthello.c $(FUZZ_MAIN)
 tests_fuzz_fuzz_clienthello_LDADD = libtls.a libbase.a $(OPENSSL_LIBS)

@@ -41,8 +41,6 @@ tests_unit_test_h1_write_LDADD = $(H1_TEST_LDADD) $(CHECK_LIBS)
 
 FUZZ_TARGETS += tests/fuzz/fuzz_chunked tests/fuzz/fuzz_h1_request \
 	tests/fuzz/fuzz_h1_response tests/fuzz/fuzz_h1_serialize
-EXTRA_DIST += tests/fuzz/corpus/chunked tests/fuzz/corpus/h1_request \
-	tests/fuzz/corpus/h1_response tests/fuzz/corpus/h1_serialize
 tests_fuzz_fuzz_chunked_CPPFLAGS = $(AM_CPPFLAGS) $(I_WORKER)
 tests_fuzz_fuzz_chunked_SOURCES = tests/fuzz/fuzz_chunked.c tests/fuzz/h1_check.h $(FUZZ_MAIN)
 tests_fuzz_fuzz_chunked_LDADD = $(H1_TEST_LDADD)
