@@ -285,3 +285,69 @@ def test_real_library(akkod, tls):
             scheme, ep = ("wss", "websecure") if tls else ("ws", "web")
             await talk(f"{scheme}://127.0.0.1:{a.ports[ep]}/", context)
     asyncio.run(run())
+
+
+def test_a_lost_client_leaves_no_tunnel_in_the_pool(akkod, upstream):
+    """The client is gone when the 101 is passed on: nobody else may meet it."""
+    asked, go = threading.Event(), threading.Event()
+
+    def serve(c, r):
+        if r.target != "/ws":
+            c.answer(200, body=b"plain")
+            return None
+        asked.set()
+        go.wait(10)
+        agree(c, r)
+        return c.more() or False
+    u = upstream(serve)
+    a = akkod("akkod: {workers: 1}\n" + ONE_SERVICE, values={"upstream": u.port})
+    pid = a.worker_pids()[0]
+    with a.client() as c:
+        lines = ["GET /ws HTTP/1.1", "Host: a.test",
+                 *(f"{k}: {v}" for k, v in ASK)]
+        c.send(("\r\n".join(lines) + "\r\n\r\n").encode())
+        assert asked.wait(10)
+        os.kill(pid, signal.SIGSTOP)
+        try:
+            go.set()
+            time.sleep(0.1)
+            c.reset()
+            time.sleep(0.1)
+        finally:
+            os.kill(pid, signal.SIGCONT)
+    time.sleep(0.2)
+    r = a.get("/next")
+    assert r.status == 200 and r.body == b"plain"
+    assert u.last.connection is not u.requests[0].connection
+
+
+PAGES = """
+http:
+  routers:
+    all: {rule: "PathPrefix(`/`)", service: app, middlewares: [page]}
+    denied: {rule: "PathPrefix(`/denied`)", service: app, middlewares: [page, nobody]}
+  middlewares:
+    page: {errors: {status: ["100-599"], service: pages, query: "/{status}"}}
+    nobody: {ipAllowList: {sourceRange: ["10.0.0.1"]}}
+  services:
+    app: {loadBalancer: {servers: [{url: "http://127.0.0.1:@upstream@"}]}}
+    pages: {loadBalancer: {servers: [{url: "http://127.0.0.1:@pages@"}]}}
+"""
+
+
+def test_error_pages_are_not_for_tunnels(akkod, upstream):
+    """A 101 is no error, and the page in place of one is asked for as a page."""
+    u = upstream(echo_bytes)
+    pages = upstream(lambda c, r: c.answer(200, body=b"the page"), owned=False)
+    a = akkod(PAGES, values={"upstream": u.port, "pages": pages.port})
+    with a.client() as c:
+        assert open_tunnel(c).status == 101
+        c.send(b"\x81\x02hi")
+        assert c.exactly(4) == b"\x81\x02hi"
+    assert not pages.requests
+    with a.client() as c:
+        r = open_tunnel(c, target="/denied")
+        assert r.status == 403
+        assert c.exactly(8) == b"the page"
+    q = pages.last
+    assert q.target == "/403" and q["Upgrade"] is None and q["Connection"] is None

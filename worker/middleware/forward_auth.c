@@ -232,7 +232,11 @@ send_request(struct fiber *f, struct exchange *x, struct call *k,
 		    x->client : NULL);
 	} while (r == 0 && k->u->resp.status < 200 &&
 	    k->u->resp.status != 101);
-	return r == 0 && k->u->resp.status == 101 ? -EBADMSG : r;
+	if (r == 0 && k->u->resp.status == 101) {
+		k->u->broken = true;
+		return -EBADMSG;
+	}
+	return r;
 }
 
 /* Up to the answer's head. 0 or -errno with k->why. */

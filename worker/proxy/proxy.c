@@ -192,6 +192,8 @@ read_answer(struct fiber *f, struct exchange *x, struct upstream *u,
 			break;
 		if (u->resp.status >= 200)
 			break;
+		/* What speaks another protocol now is nobody else's. */
+		u->broken |= u->resp.status == 101;
 		if (u->resp.status == 101 && x->req.websocket &&
 		    websocket_check_answer(&x->req.fields, &u->fields))
 			break;
