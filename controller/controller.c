@@ -155,6 +155,16 @@ start_kube(struct controller *c)
 
 /* ---- The process ------------------------------------------------------------ */
 
+static int
+until_kube(const struct kube *k, int timeout)
+{
+	nsec_t next = kube_next(k), now = clock_mono();
+
+	if (next == NSEC_NEVER || (next - now) / NSEC_MSEC >= timeout)
+		return timeout;
+	return next <= now ? 0 : (int)((next - now) / NSEC_MSEC) + 1;
+}
+
 /* One round: what is due, one wait for everything, what came of it. */
 static int
 turn(struct controller *c)
@@ -166,6 +176,8 @@ turn(struct controller *c)
 	p[n] = (struct pollfd){ INHERIT_CONTROL, POLLIN, 0 };
 	if (!outbox_empty(&c->out))
 		p[n].events |= POLLOUT;
+	if (c->kube != NULL)
+		timeout = until_kube(c->kube, timeout);
 	if (c->client != NULL)
 		kube_client_turn(c->client, p, n + 1, timeout);
 	else

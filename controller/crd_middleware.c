@@ -130,7 +130,7 @@ mend_forward_auth(const struct crd *c, const char *key, json_t *config,
 	json_t *tls = json_object_get(config, "tls"), *v;
 	const char *ca = kube_text_at(tls, "caSecret");
 	const char *cert = kube_text_at(tls, "certSecret");
-	bool there;
+	enum kube_found found;
 
 	(void)key;
 	json_object_del(tls, "ca");
@@ -143,9 +143,11 @@ mend_forward_auth(const struct crd *c, const char *key, json_t *config,
 		json_object_set_new(tls, "ca", v);
 	}
 	if (str_c(cert).n != 0) {
-		v = kube_pair(c->v, c->o->ns, cert, &there, why);
+		v = kube_pair(c->v, c->o->ns, cert, &found, why);
 		if (v == NULL)
 			return false;
+		/* The other side judges an expired one. */
+		buf_reset(why);
 		json_object_set(tls, "cert", json_object_get(v, "certFile"));
 		json_object_set(tls, "key", json_object_get(v, "keyFile"));
 		json_decref(v);

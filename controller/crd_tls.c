@@ -71,11 +71,11 @@ add_pairs(const struct crd *c, json_t *list)
 	json_array_foreach(secrets, i, v) {
 		struct buf why = BUF_INIT;
 		json_t *pair;
-		bool there;
+		enum kube_found found;
 
 		if (!json_is_string(v))
 			continue;
-		pair = kube_pair(c->v, c->o->ns, json_string_value(v), &there,
+		pair = kube_pair(c->v, c->o->ns, json_string_value(v), &found,
 		    &why);
 		if (pair != NULL)
 			json_array_append_new(list, pair);
@@ -141,15 +141,16 @@ crd_certificate(const struct crd *c, const char *secret, const char *store)
 {
 	struct buf why = BUF_INIT;
 	char *key = xasprintf("%s/%s", c->o->ns, secret);
-	bool there;
-	json_t *pair = kube_pair(c->v, c->o->ns, secret, &there, &why);
+	enum kube_found found;
+	json_t *pair = kube_pair(c->v, c->o->ns, secret, &found, &why);
 
 	if (pair != NULL && store != NULL)
 		json_object_set_new(pair, "stores", json_pack("[s]", store));
 	/* What was good stays while its Secret is broken. */
-	if (pair != NULL || there)
-		kube_emit(c->out, CHANGE_CERTIFICATE, key, pair)->keep = true;
-	if (pair == NULL)
+	if (found != KUBE_GONE)
+		kube_emit(c->out, CHANGE_CERTIFICATE, key, pair)->keep =
+		    found != KUBE_GOOD;
+	if (found != KUBE_GOOD)
 		kube_refuse(c->out, "%s", buf_cstr(&why));
 	free(key);
 	buf_fini(&why);
@@ -169,7 +170,8 @@ emit_store(const struct crd *c, const char *key, json_t *v, bool keep)
 void
 crd_tls_store(const struct crd *c)
 {
-	bool is_default = strcmp(c->o->name, "default") == 0, there = false;
+	bool is_default = strcmp(c->o->name, "default") == 0;
+	enum kube_found found = KUBE_GOOD;
 	char *key = is_default ? xstrdup("default") :
 	    kube_normalf("%s-%s", c->o->ns, c->o->name);
 	const char *secret = kube_text_at(c->spec,
@@ -187,10 +189,11 @@ crd_tls_store(const struct crd *c)
 	}
 	v = json_object();
 	if (secret != NULL) {
-		pair = kube_pair(c->v, c->o->ns, secret, &there, &why);
-		if (pair == NULL) {
+		pair = kube_pair(c->v, c->o->ns, secret, &found, &why);
+		if (found != KUBE_GOOD)
 			kube_refuse(c->out, "spec.defaultCertificate: %s",
 			    buf_cstr(&why));
+		if (pair == NULL) {
 			json_decref(v);
 			v = NULL;
 		} else {
@@ -199,7 +202,7 @@ crd_tls_store(const struct crd *c)
 	} else if (json_is_object(made)) {
 		json_object_set(v, "defaultGeneratedCert", made);
 	}
-	emit_store(c, key, v, there);
+	emit_store(c, key, v, found == KUBE_BAD || found == KUBE_OLD);
 	buf_fini(&why);
 	free(key);
 }

@@ -366,16 +366,16 @@ add_certificates(struct ingress *in)
 		struct buf why = BUF_INIT;
 		json_t *pair;
 		char *key;
-		bool there;
+		enum kube_found found;
 
 		if (str_c(name).n == 0)
 			continue;
-		pair = kube_pair(in->v, in->o->ns, name, &there, &why);
+		pair = kube_pair(in->v, in->o->ns, name, &found, &why);
 		key = xasprintf("%s-%s", in->o->ns, name);
-		if (pair != NULL || there)
+		if (found != KUBE_GONE)
 			kube_emit(in->out, CHANGE_CERTIFICATE, key, pair)->
-			    keep = true;
-		if (pair == NULL)
+			    keep = found != KUBE_GOOD;
+		if (found != KUBE_GOOD)
 			kube_refuse(in->out, "spec.tls: %s", buf_cstr(&why));
 		free(key);
 		buf_fini(&why);

@@ -33,6 +33,7 @@ struct kube {
 	unsigned n;
 	struct provider *provider[PARTS];
 	bool released[PARTS];		/* its first lists have ended */
+	nsec_t built[PARTS];		/* when it was built last */
 	struct buf stream;
 };
 
@@ -393,9 +394,32 @@ tell_states(struct kube *k)
 	}
 }
 
+/* The earliest time at which a provider that has changes may be built. */
+static nsec_t
+due(const struct kube *k, unsigned part)
+{
+	if (k->provider[part] == NULL || !k->released[part] ||
+	    !provider_dirty(k->provider[part]))
+		return NSEC_NEVER;
+	return k->built[part] == 0 ? 0 : k->built[part] +
+	    options(k, part)->throttle;
+}
+
+nsec_t
+kube_next(const struct kube *k)
+{
+	nsec_t next = NSEC_NEVER;
+
+	for (unsigned i = 0; i < PARTS; i++)
+		if (due(k, i) < next)
+			next = due(k, i);
+	return next;
+}
+
 void
 kube_flush(struct kube *k)
 {
+	nsec_t now = clock_mono();
 	struct kube_view v = { .store = &k->store, .lists = k->lists,
 	    .watches = k->watches, .nwatches = k->n };
 
@@ -404,6 +428,9 @@ kube_flush(struct kube *k)
 			continue;
 		if (!k->released[i] && !(k->released[i] = released(k, i)))
 			continue;
+		if (due(k, i) > now)
+			continue;
+		k->built[i] = now;
 		provider_flush(k->provider[i], &v, &k->stream);
 	}
 	tell_states(k);

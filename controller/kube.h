@@ -110,6 +110,8 @@ void	kube_state(struct kube *k, unsigned watch, const char *state,
  * of the loop.
  */
 void	kube_flush(struct kube *k);
+/* When to call it again though nothing has come (throttleDuration), monotonic. */
+nsec_t	kube_next(const struct kube *k);
 /* Have all watches of all providers ended their first list? */
 bool	kube_synced(const struct kube *k);
 

@@ -16,7 +16,7 @@ struct kube_item {
 	json_t *value;		/* NULL: only the name is claimed */
 	char *broken;		/* why it answers 503, or NULL */
 	bool exclusive;		/* claimed twice: nobody has it */
-	bool keep;		/* bad now: what it was before stays */
+	bool keep;		/* what it was before stays, if it was */
 };
 
 struct kube_out {

@@ -65,7 +65,7 @@ is_text(const struct buf *b)
 
 json_t *
 kube_pair(struct kube_view *v, const char *ns, const char *name,
-    bool *ret_there, struct buf *why)
+    enum kube_found *ret, struct buf *why)
 {
 	const struct kube_object *o = kube_get(v, KUBE_SECRET, ns, name);
 	struct buf cert = BUF_INIT, key = BUF_INIT;
@@ -73,7 +73,7 @@ kube_pair(struct kube_view *v, const char *ns, const char *name,
 	char text[CERT_WHY];
 	json_t *pair = NULL;
 
-	*ret_there = o != NULL;
+	*ret = o != NULL ? KUBE_BAD : KUBE_GONE;
 	if (o == NULL) {
 		buf_printf(why, "Secret %s/%s does not exist", ns, name);
 		return NULL;
@@ -90,7 +90,12 @@ kube_pair(struct kube_view *v, const char *ns, const char *name,
 	else
 		pair = json_pack("{s:s%, s:s%}", "certFile", cert.p, cert.n,
 		    "keyFile", key.p, key.n);
-	if (pair == NULL && why->n == 0)
+	if (pair != NULL)
+		*ret = parsed->expired ? KUBE_OLD : KUBE_GOOD;
+	if (*ret == KUBE_OLD)
+		buf_printf(why, "Secret %s/%s: the certificate has expired",
+		    ns, name);
+	else if (pair == NULL && why->n == 0)
 		buf_printf(why, "Secret %s/%s: no text", ns, name);
 	certificate_free(parsed);
 	if (key.p != NULL)

@@ -30,7 +30,8 @@ UNIT_TESTS += tests/unit/test_ingress
 tests_unit_test_ingress_CPPFLAGS = $(AM_CPPFLAGS) $(I_CONTROLLER) \
 	-I$(srcdir)/tests/unit
 tests_unit_test_ingress_SOURCES = tests/unit/test_ingress.c \
-	tests/unit/kube_world.c tests/unit/kube_world.h tests/unit/unit.h
+	tests/unit/kube_world.c tests/unit/kube_world.h \
+	tests/unit/tls_pair.c tests/unit/tls_pair.h tests/unit/unit.h
 tests_unit_test_ingress_LDADD = $(CONTROLLER_TEST_LIBS)
 UNIT_TESTS += tests/unit/test_crd
 tests_unit_test_crd_CPPFLAGS = $(AM_CPPFLAGS) $(I_CONTROLLER) \

@@ -251,7 +251,7 @@ output_new(struct provider *p, struct root *r, const struct kube_item *item,
 	o->root = r;
 	o->claim = claim_of(p, item->kind, item->name);
 	o->exclusive = item->exclusive;
-	old = item->keep && item->value == NULL ? old_output(r, o->claim) : NULL;
+	old = item->keep ? old_output(r, o->claim) : NULL;
 	if (old != NULL && !old->empty) {
 		buf_puts(&o->body, buf_str(&old->body));
 		o->verdict = old->verdict;
@@ -526,6 +526,12 @@ claim_gone(struct provider *p, struct claim *c)
 	(void)map_take(&p->claims, buf_str(&key));
 	buf_fini(&key);
 	claim_free(NULL, c);
+}
+
+bool
+provider_dirty(const struct provider *p)
+{
+	return p->dirty != NULL || !p->synced;
 }
 
 void

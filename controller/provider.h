@@ -27,6 +27,8 @@ void	provider_changed(struct provider *p, enum kube_kind kind,
 	    const char *ns, const char *name);
 /* What was looked at under this number has changed. */
 void	provider_dep_changed(struct provider *p, uint64_t dep);
+/* Is there anything to build? */
+bool	provider_dirty(const struct provider *p);
 /*
  * Builds what has changed and appends it to the stream, with a commit when
  * there is anything. The first time also says that it is all there is.

@@ -5,10 +5,13 @@
  * of any of them does.
  */
 #include "kube_world.h"
+#include "tls_pair.h"
 #include "unit.h"
 
+#include <openssl/evp.h>
 #include <stdio.h>
 #include <string.h>
+#include <time.h>
 
 #define META(ns, name)	"'metadata': {'namespace': '" ns "', 'name': '" name "'}"
 #define METAX(ns, name, more)						\
@@ -460,6 +463,26 @@ START_TEST(what_is_missing_comes_later)
 }
 END_TEST
 
+/* Nothing more than once in this time, and the last state in any case. */
+START_TEST(throttled)
+{
+	struct timespec wait = { 0, 60 * 1000 * 1000 };
+
+	world_new("{'throttleDuration': '50ms'}", NULL);
+	world_put(base);
+	world_listed();
+	ck_assert_uint_eq(world_changes(), 2);
+	world_put(NEW_SLICE(PORT("", 8081), EP("10.1.0.1")));
+	world_put(NEW_SLICE(PORT("", 8082), EP("10.1.0.1")));
+	ck_assert_uint_eq(world_changes(), 0);
+	(void)nanosleep(&wait, NULL);
+	ck_assert_uint_eq(world_changes(), 1);
+	ck_assert_str_eq(world_told(), world_quotes(R_FRONT
+	    "\nS shop-web-80: http://10.1.0.1:8082\n"));
+	world_free();
+}
+END_TEST
+
 /* Case 74: two objects, one name; the older has it, then by namespace. */
 START_TEST(who_has_the_name)
 {
@@ -486,6 +509,99 @@ START_TEST(who_has_the_name)
 }
 END_TEST
 
-UNIT_MAIN("ingress", hosts_and_paths, every_annotation,
+/* ---- Certificates -------------------------------------------------------------------- */
+
+static char b64[2][16384];
+
+static const char *
+base64(unsigned slot, const char *text)
+{
+	size_t n = strlen(text);
+
+	ck_assert_uint_lt(n, sizeof(b64[0]) / 2);
+	EVP_EncodeBlock((unsigned char *)b64[slot],
+	    (const unsigned char *)text, (int)n);
+	return b64[slot];
+}
+
+/* A Secret of shop; NULL leaves a key out. */
+static void
+put_secret(const char *name, const char *crt, const char *key)
+{
+	static char text[65536];
+	int n = snprintf(text, sizeof(text), "[{'kind': 'Secret', 'metadata': "
+	    "{'namespace': 'shop', 'name': '%s'}, 'data': {'x': 'eA=='", name);
+
+	if (crt != NULL)
+		n += snprintf(text + n, sizeof(text) - (size_t)n,
+		    ", 'tls.crt': '%s'", base64(0, crt));
+	if (key != NULL)
+		n += snprintf(text + n, sizeof(text) - (size_t)n,
+		    ", 'tls.key': '%s'", base64(1, key));
+	snprintf(text + n, sizeof(text) - (size_t)n, "}}]");
+	world_put(text);
+}
+
+#define WITH_TLS(name, tls)						\
+	"[" INGRESS(META("shop", name), R_V1 ", 'tls': [" tls "]") "]"
+#define C_LINE(name)	"C shop-" name ": -----BEGIN CERTIFICATE-----\n"
+
+/* Cases 67 to 70. */
+START_TEST(certificates)
+{
+	struct pki *pki = pki_new("root");
+	struct leaf *a = pki_leaf(pki, "a.demo.test", "DNS:a.demo.test",
+	    TLS_KEY_EC, 30);
+	struct leaf *b = pki_leaf(pki, "b.demo.test", "DNS:b.demo.test",
+	    TLS_KEY_EC, 30);
+	struct leaf *old = pki_leaf(pki, "a.demo.test", "DNS:a.demo.test",
+	    TLS_KEY_EC, -1);
+
+	world_new("{}", NULL);
+	world_put(base);
+	world_put(WITH_TLS("front", "{'secretName': 's2'}, {'secretName': ''}"
+	    ", {'secretName': 's1'}"));
+	put_secret("s1", a->cert_pem, a->key_pem);
+	put_secret("s2", b->cert_pem, b->key_pem);
+	world_listed();
+	/* No TLS comes of it, and the names order them. */
+	ck_assert_str_eq(world_told(), world_quotes(C_LINE("s1") C_LINE("s2")
+	    R1));
+	/* Case 69: each of them is told and takes no good one's place. */
+	(void)world_changes();
+	put_secret("s1", a->cert_pem, b->key_pem);
+	ck_assert_ptr_nonnull(strstr(world_refused(), "Ingress shop/front: "
+	    "spec.tls: Secret shop/s1: "));
+	put_secret("s1", NULL, a->key_pem);
+	ck_assert_ptr_nonnull(strstr(world_refused(), "Secret shop/s1 has no "
+	    "tls.crt"));
+	put_secret("s1", a->cert_pem, NULL);
+	ck_assert_ptr_nonnull(strstr(world_refused(), "Secret shop/s1 has no "
+	    "tls.key"));
+	put_secret("s1", "/etc/ssl/certs/x.pem", "/etc/shadow");
+	ck_assert_ptr_nonnull(strstr(world_refused(), "Secret shop/s1: "));
+	ck_assert_str_eq(world_told(), world_quotes(C_LINE("s1") C_LINE("s2")
+	    R1));
+	put_secret("s1", old->cert_pem, old->key_pem);
+	ck_assert_ptr_nonnull(strstr(world_refused(), "Secret shop/s1: the "
+	    "certificate has expired"));
+	ck_assert_uint_eq(world_changes(), 5);	/* all of them notes */
+	/* A good one does, at once. */
+	put_secret("s1", b->cert_pem, b->key_pem);
+	ck_assert_str_eq(world_refused(), "");
+	/* A Secret that is gone takes its certificate along. */
+	world_remove("{'kind': 'Secret', " META("shop", "s1") "}");
+	ck_assert_str_eq(world_told(), world_quotes(C_LINE("s2") R1));
+	ck_assert_str_eq(world_refused(), "Ingress shop/front: spec.tls: "
+	    "Secret shop/s1 does not exist\n");
+	world_free();
+	leaf_free(a);
+	leaf_free(b);
+	leaf_free(old);
+	pki_free(pki);
+}
+END_TEST
+
+UNIT_MAIN("ingress", certificates, throttled, hosts_and_paths, every_annotation,
     services_and_endpoints, class_selection, only_what_changed_is_told,
     what_is_missing_comes_later, who_has_the_name)
