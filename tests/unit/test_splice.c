@@ -176,4 +176,26 @@ START_TEST(ends_are_left_to_others)
 }
 END_TEST
 
-UNIT_MAIN("splice", moves, rest_of_a_full_socket, ends_are_left_to_others)
+/* Without room for a rest nothing is taken. */
+START_TEST(no_buffers)
+{
+	struct iobuf *all[17], *rest;
+	unsigned n = 0;
+	struct rig g;
+
+	FOR_REAL(b) {
+		rig_open(&g, b);
+		feed(&g, 1000);
+		while ((all[n] = iobuf_get(g.r, IOBUF_LARGE)) != NULL)
+			ck_assert_uint_lt(++n, ARRAY_SIZE(all));
+		ck_assert_int_eq(sock_splice(g.from, g.to, MANY, &rest), 0);
+		while (n > 0)
+			iobuf_put(g.r, all[--n]);
+		ck_assert_int_eq(sock_splice(g.from, g.to, MANY, &rest), 1000);
+		rig_close(&g);
+	}
+}
+END_TEST
+
+UNIT_MAIN("splice", moves, rest_of_a_full_socket, ends_are_left_to_others,
+    no_buffers)

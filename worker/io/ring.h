@@ -128,7 +128,7 @@ int	sock_recv_now(struct sock *s, void *p, size_t n);
  * IOBUF_LARGE) that are there in one socket to the other, while neither has an
  * operation of that kind under way. Returns the bytes taken; what of them `to`
  * did not take is in *ret_rest, for the caller to send next. 0: nothing can be
- * moved, receive as usual. -ENOMEM: bytes were lost, both can only be closed.
+ * moved, receive as usual. -EIO: bytes were lost, both can only be closed.
  */
 ssize_t	sock_splice(struct sock *from, struct sock *to, size_t n,
 	    struct iobuf **ret_rest);

@@ -41,25 +41,21 @@ splice_fini(struct ring *r)
 		pipe_close(r);
 }
 
-/* What stayed in the pipe. NULL: it is lost, and the pipe gone. */
-static struct iobuf *
-pipe_rest(struct ring *r, size_t n)
+/* What stayed in the pipe goes to b. False: it is lost, and the pipe gone. */
+static bool
+pipe_rest(struct ring *r, size_t n, struct iobuf *b)
 {
-	struct iobuf *b = iobuf_get(r, n);
-
-	while (b != NULL && b->tail < n) {
+	while (b->tail < n) {
 		ssize_t got = read(r->pipe[0], b->data + b->tail, n - b->tail);
 
 		if (got > 0)
 			b->tail += (uint32_t)got;
 		else if (got == 0 || errno != EINTR) {
-			iobuf_put(r, b);
-			b = NULL;
+			pipe_close(r);
+			return false;
 		}
 	}
-	if (b == NULL)
-		pipe_close(r);
-	return b;
+	return true;
 }
 
 ssize_t
@@ -69,6 +65,7 @@ sock_splice(struct sock *from, struct sock *to, size_t n,
 	const unsigned flags = SPLICE_F_MOVE | SPLICE_F_NONBLOCK;
 	struct ring *r = from->ring;
 	ssize_t got, put = 0, k;
+	struct iobuf *b;
 
 	*ret_rest = NULL;
 	if (from->rx != SOCK_RX_IDLE || to->tx != SOCK_TX_IDLE ||
@@ -76,18 +73,24 @@ sock_splice(struct sock *from, struct sock *to, size_t n,
 		return 0;
 	if (n > IOBUF_LARGE)
 		n = IOBUF_LARGE;
+	/* Room for a rest is had before there may be one. */
+	if ((b = iobuf_get(r, n)) == NULL)
+		return 0;
 	/* The end and errors are left for a receive to tell. */
 	got = splice(from->fd, NULL, r->pipe[1], NULL, n, flags);
-	if (got <= 0)
+	if (got <= 0) {
+		iobuf_put(r, b);
 		return 0;
+	}
 	do {
 		k = splice(r->pipe[0], NULL, to->fd, NULL,
 		    (size_t)(got - put), flags);
 		if (k > 0)
 			put += k;
 	} while (put < got && (k > 0 || (k < 0 && errno == EINTR)));
-	if (put < got && (*ret_rest = pipe_rest(r, (size_t)(got - put))) ==
-	    NULL)
-		return -ENOMEM;
-	return got;
+	if (put < got && pipe_rest(r, (size_t)(got - put), b))
+		*ret_rest = b;
+	else
+		iobuf_put(r, b);
+	return put == got || *ret_rest != NULL ? got : -EIO;
 }
