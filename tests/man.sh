@@ -39,7 +39,8 @@ rm -f "${TMPDIR:-/tmp}/man.$$"
 
 # Commands and options, as the program itself lists them.
 for cmd in $("$akkod" help | sed -n 's/^  \([a-z]*\)  .*/\1/p'); do
-	grep -qE "^\.(It )?Cm $cmd\b" man/akkod.8 || say "man/akkod.8: the command $cmd is missing"
+	grep -qxE "\.It Cm $cmd( .*)?" man/akkod.8 && grep -qx "\.Cm $cmd" man/akkod.8 ||
+		say "man/akkod.8: the command $cmd is missing"
 	for opt in $("$akkod" help "$cmd" | grep -oE '^  .*' | grep -oE '(^|[ ,])-[-a-z]+' | tr -d ' ,'); do
 		grep -qE "Fl ${opt#-}( |\$)" man/akkod.8 ||
 			say "man/akkod.8: the option $opt of $cmd is missing"
