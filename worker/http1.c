@@ -114,24 +114,6 @@ read_head(struct fiber *f, struct conn *c, const struct h1_limits *lim,
 	}
 }
 
-/* From the codec's view to the exchange's, which knows no protocol. */
-static void
-take_request(struct exchange *x, const struct h1_request *q)
-{
-	x->req.method = q->method;
-	x->req.path = q->path;
-	x->req.query = q->query;
-	x->req.has_query = q->has_query;
-	x->req.host = q->host;
-	x->req.length = q->length;
-	x->req.framing = q->framing;
-	x->req.major = 1;
-	x->req.minor = q->minor;
-	x->req.expect_continue = q->expect_continue;
-	x->req.max_forwards = q->max_forwards;
-	x->close = !q->keep_alive || x->c->w->draining;
-}
-
 static int
 parse_head(struct exchange *x, struct conn *c, size_t n,
     const struct h1_limits *lim, struct h1_error *err)
@@ -155,7 +137,10 @@ parse_head(struct exchange *x, struct conn *c, size_t n,
 		    .reason = REASON_MISDIRECTED };
 		return -EBADMSG;
 	}
-	take_request(x, &q);
+	serve_take(x, &q);
+	x->req.major = 1;
+	x->req.minor = q.minor;
+	x->close = !q.keep_alive || c->w->draining;
 	return 0;
 }
 

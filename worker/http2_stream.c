@@ -138,21 +138,6 @@ http2_stream_field(struct http2_stream *s, struct str name, struct str value)
 		(void)fields_push(&x->req.fields, FIELD_OTHER, n, value);
 }
 
-static void
-take_request(struct exchange *x, const struct h1_request *q)
-{
-	x->req.method = q->method;
-	x->req.path = q->path;
-	x->req.query = q->query;
-	x->req.has_query = q->has_query;
-	x->req.host = q->host;
-	x->req.length = q->length;
-	x->req.framing = q->framing;
-	x->req.major = 2;
-	x->req.expect_continue = q->expect_continue;
-	x->req.max_forwards = q->max_forwards;
-}
-
 /* Bytes until the next call, which gives their credit back. */
 static int
 read_body(struct fiber *f, struct exchange *x, struct source *src,
@@ -513,7 +498,8 @@ http2_stream_head_done(struct http2_stream *s, bool ended)
 		else
 			start(s, &err);
 	} else {
-		take_request(s->x, &q);
+		serve_take(s->x, &q);
+		s->x->req.major = 2;
 		if (h->working < h->slots)
 			start(s, NULL);
 		else if (h->queued < QUEUE_MAX) {

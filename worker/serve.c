@@ -6,8 +6,23 @@
 #include "entry.h"
 #include "exchange.h"
 #include "generation.h"
+#include "h1.h"
 #include "live.h"
 #include "router.h"
+
+void
+serve_take(struct exchange *x, const struct h1_request *q)
+{
+	x->req.method = q->method;
+	x->req.path = q->path;
+	x->req.query = q->query;
+	x->req.has_query = q->has_query;
+	x->req.host = q->host;
+	x->req.length = q->length;
+	x->req.framing = q->framing;
+	x->req.expect_continue = q->expect_continue;
+	x->req.max_forwards = q->max_forwards;
+}
 
 void
 serve_begin(struct exchange *x, struct conn *c)

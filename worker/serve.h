@@ -9,7 +9,10 @@
 struct conn;
 struct exchange;
 struct fiber;
+struct h1_request;
 
+/* From a codec's view to the exchange's; the version is left to the codec. */
+void	serve_take(struct exchange *x, const struct h1_request *q);
 /* Notes when and where it began, pins the generation, counts it. */
 void	serve_begin(struct exchange *x, struct conn *c);
 /*

@@ -369,8 +369,8 @@ def test_internals_and_observability(a):
 
 @pytest.mark.parametrize("filters,want", [
     ({"statusCodes": ["404", "500-599"]}, ["/404", "/500"]),
-    ({"minDuration": "100ms"}, ["/slow"]),
-    ({"statusCodes": ["404"], "minDuration": "100ms"}, ["/404", "/slow"]),
+    ({"minDuration": "500ms"}, ["/slow"]),
+    ({"statusCodes": ["404"], "minDuration": "500ms"}, ["/404", "/slow"]),
     ({"retryAttempts": True}, []),
 ])
 def test_filters(akkod, servers, filters, want):
@@ -378,7 +378,7 @@ def test_filters(akkod, servers, filters, want):
     ask(a, "app", "/200")
     ask(a, "app", "/404", headers=[("X-Status", "404")])
     ask(a, "app", "/500", headers=[("X-Status", "500")])
-    ask(a, "app", "/slow", headers=[("X-Sleep", "0.2")])
+    ask(a, "app", "/slow", headers=[("X-Sleep", "0.7")])
     assert a.stop() == 0
     assert sorted(x["RequestPath"] for x in a.access()) == want
 
