@@ -271,6 +271,8 @@ struct encoded_characters {
 	enum tri slash, backslash, nul, semicolon, percent, question, hash;
 };
 
+struct proxy_protocol { bool insecure; struct strlist trusted_ips; };
+
 struct entry_point {
 	struct object o;
 	char *address;
@@ -285,6 +287,7 @@ struct entry_point {
 		bool insecure, not_append_xff, add_scheme_headers;
 		struct strlist trusted_ips, connection;
 	} forwarded;
+	struct proxy_protocol *proxy_protocol;
 	struct strlist middlewares;
 	struct router_tls *tls;
 	struct redirection *redirection;

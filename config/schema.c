@@ -590,6 +590,12 @@ ep_defaults(void *obj)
 	e->http2_max_streams = 250;
 }
 
+static const struct sfield proxy_protocol_fields[] = {
+	F("insecure", S_BOOL, proxy_protocol, insecure),
+	F("trustedIPs", S_STRLIST, proxy_protocol, trusted_ips),
+};
+SCHEMA(proxy_protocol, proxy_protocol, "proxyProtocol", .defaults = NULL);
+
 static const struct sfield entry_point_fields[] = {
 	F("address", S_STR, entry_point, address),
 	F("asDefault", S_BOOL, entry_point, as_default),
@@ -599,7 +605,9 @@ static const struct sfield entry_point_fields[] = {
 	EP("http", ep_http), EP("http2", http2),
 	SUB("observability", S_STRUCT, entry_point, observability,
 	    observability),
-	STATIC_LATER("proxyProtocol"), STATIC_LATER("http3"),
+	SUB("proxyProtocol", S_OBJECT, entry_point, proxy_protocol,
+	    proxy_protocol),
+	STATIC_LATER("http3"),
 	IGNORED("udp"),
 };
 static const struct schema entry_point_schema = { "an entry point",

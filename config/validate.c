@@ -118,6 +118,14 @@ check_entry_point(struct entry_point *e, struct diags *d)
 	check_word(d, e->o.place, "ambiguousPaths", e->ambiguous_paths,
 	    ambiguous);
 	check_cidrs(d, e, &e->forwarded.trusted_ips);
+	if (e->proxy_protocol != NULL) {
+		check_cidrs(d, e, &e->proxy_protocol->trusted_ips);
+		if (!e->proxy_protocol->insecure &&
+		    e->proxy_protocol->trusted_ips.n == 0)
+			diag_add(d, DIAG_FILE, e->o.place, NULL, "entry point "
+			    "%s: proxyProtocol needs trustedIPs, or insecure: "
+			    "true", e->o.name);
+	}
 }
 
 /* The word that counts in place of one that is none of the words. */

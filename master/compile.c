@@ -206,9 +206,25 @@ entry_point_limits(const struct entry_point *e, struct tentry_point *t)
 	    (uint32_t)e->max_header_bytes;
 }
 
+/* The reader refuses a file with a bad one; never trust by mistake. */
+static struct tvec
+trusted_ranges(struct compiler *c, const struct entry_point *e,
+    const struct strlist *l)
+{
+	struct tvec v;
+	const char *bad;
+
+	if (compile_cidrs(c, l, &v, &bad) == 0)
+		return v;
+	diag_add(c->diags, DIAG_FILE, e->o.place, NULL,
+	    "trustedIPs: \"%s\" is not an address or range", bad);
+	return build_vec(c->b, NULL, 0, 1);
+}
+
 static void
 entry_point(struct compiler *c, const struct entry_point *e)
 {
+	static const struct strlist none;
 	struct tentry_point t = {
 		.name = build_cstr(c->b, e->o.name),
 		.address = build_cstr(c->b, e->address),
@@ -228,15 +244,14 @@ entry_point(struct compiler *c, const struct entry_point *e)
 		.tls_hosts = build_vec(c->b, NULL, 0, 1),
 		.observe_access_log =
 		    e->observability.access_logs != TRI_FALSE,
+		.proxy_protocol = e->proxy_protocol != NULL,
+		.proxy_insecure = e->proxy_protocol != NULL &&
+		    e->proxy_protocol->insecure,
 	};
-	const char *bad;
 
-	if (compile_cidrs(c, &e->forwarded.trusted_ips, &t.trusted, &bad) < 0) {
-		/* The reader refuses such a file; never trust by mistake. */
-		diag_add(c->diags, DIAG_FILE, e->o.place, NULL,
-		    "trustedIPs: \"%s\" is not an address or range", bad);
-		t.trusted = build_vec(c->b, NULL, 0, 1);
-	}
+	t.trusted = trusted_ranges(c, e, &e->forwarded.trusted_ips);
+	t.proxy_trusted = trusted_ranges(c, e, e->proxy_protocol != NULL ?
+	    &e->proxy_protocol->trusted_ips : &none);
 	entry_point_escapes(e, &t);
 	entry_point_limits(e, &t);
 	if (e->grace > c->out->grace_ns)

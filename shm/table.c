@@ -53,7 +53,8 @@ static const struct tfield tls_host_f[] = { S(ttls_host, name),
     F(ttls_host, options, IDX_MUST, T_TLS_OPTIONS) };
 static const struct tfield entry_point_f[] = {
     S(tentry_point, name), S(tentry_point, address),
-    V(tentry_point, trusted, T_CIDR), V(tentry_point, keep_connection, T_STR),
+    V(tentry_point, trusted, T_CIDR),
+    V(tentry_point, proxy_trusted, T_CIDR), V(tentry_point, keep_connection, T_STR),
     F(tentry_point, plain_mux, IDX_AT, T_MUX),
     F(tentry_point, tls_mux, IDX_AT, T_MUX),
     F(tentry_point, default_tls_options, IDX_MUST, T_TLS_OPTIONS),

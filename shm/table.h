@@ -85,6 +85,7 @@ struct tentry_point {
 	uint8_t denied_escapes;		/* TENC_*, 0 without an encodedCharacters block */
 	uint8_t read_timeout_set;	/* Traefik's meaning: the whole request */
 	struct tvec trusted;		/* struct cidr */
+	struct tvec proxy_trusted;	/* struct cidr: whose PROXY header counts */
 	struct tvec keep_connection;	/* struct tstr: forwardedHeaders.connection, lower case */
 	uint32_t http2_streams;		/* at once on one connection */
 	int64_t read_timeout_ns;	/* 0 = none */
@@ -101,7 +102,9 @@ struct tentry_point {
 	struct tvec tls_hosts;		/* struct ttls_host sorted by name */
 	uint8_t tls_expected;		/* any TLS router: a ClientHello is welcome */
 	uint8_t observe_access_log;
-	uint8_t reserved[6];
+	uint8_t proxy_protocol;		/* a PROXY header may come first */
+	uint8_t proxy_insecure;		/* and counts, whoever sends it */
+	uint8_t reserved[4];
 };
 
 /* Which TLS options a server name gets on an entry point (proxy.md 5.4). */

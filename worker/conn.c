@@ -7,6 +7,7 @@
 #include "http2.h"
 #include "live.h"
 #include "log.h"
+#include "proxied.h"
 #include "pool.h"
 #include "tls_accept.h"
 #include "tunnel.h"
@@ -78,7 +79,7 @@ conn_main(struct fiber *f, void *arg)
 
 	sock_hold(c->st.s, f);
 	fiber_set_object(f, c);
-	if (!c->tls_tried)
+	if (!c->tls_tried && (r = proxied_accept(f, c)) == 0)
 		r = tls_accept(f, c);
 	if (r == 0 && c->requests == 0 && c->h2 == NULL &&
 	    (r = http2_wanted(f, c)) > 0)
@@ -232,6 +233,7 @@ conn_admit(struct worker *w, const struct conn *c)
 	}
 	/* Counting is long, so only when there can be too many. */
 	if (w->nconns >= w->limits.max_per_address &&
+	    !proxied_peer_trusted(c) &&
 	    same_address(w, &c->peer) >= w->limits.max_per_address) {
 		log_limited(LOG_WARN, "one address holds %u connections: "
 		    "no more are taken from it", w->limits.max_per_address);

@@ -46,6 +46,7 @@ libworker_a_SOURCES = \
 	worker/proxy/service.c worker/proxy/service.h \
 	worker/proxy/upstream.c worker/proxy/upstream.h \
 	worker/proxy/upstream_tls.c worker/proxy/upstream_tls.h \
+	worker/proxied.c worker/proxied.h \
 	worker/router.c worker/router.h \
 	worker/serve.c worker/serve.h \
 	worker/sink.c \

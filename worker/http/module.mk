@@ -15,6 +15,7 @@ libhttp_a_SOURCES = \
 	worker/http/h1_write.c worker/http/h1_write.h \
 	worker/http/h2_frames.c worker/http/h2_frames.h \
 	worker/http/h2_request.c worker/http/h2_request.h \
+	worker/http/proxy_protocol.c worker/http/proxy_protocol.h \
 	worker/http/token.c worker/http/token.h \
 	worker/http/websocket.c worker/http/websocket.h
 
@@ -75,3 +76,16 @@ tests_fuzz_fuzz_h2_request_CPPFLAGS = $(AM_CPPFLAGS) $(I_WORKER)
 tests_fuzz_fuzz_h2_request_SOURCES = tests/fuzz/fuzz_h2_request.c tests/fuzz/h1_check.h $(FUZZ_MAIN)
 tests_fuzz_fuzz_h2_request_LDADD = $(H1_TEST_LDADD)
 tests_fuzz_fuzz_h2_request_LDFLAGS = $(AM_LDFLAGS) $(FUZZ_LINK)
+
+UNIT_TESTS += tests/unit/test_proxy_protocol
+tests_unit_test_proxy_protocol_CPPFLAGS = $(H1_TEST_CPPFLAGS)
+tests_unit_test_proxy_protocol_SOURCES = tests/unit/test_proxy_protocol.c \
+	tests/unit/unit.h
+tests_unit_test_proxy_protocol_LDADD = $(H1_TEST_LDADD) $(CHECK_LIBS)
+
+FUZZ_TARGETS += tests/fuzz/fuzz_proxy_protocol
+tests_fuzz_fuzz_proxy_protocol_CPPFLAGS = $(AM_CPPFLAGS) $(I_WORKER)
+tests_fuzz_fuzz_proxy_protocol_SOURCES = tests/fuzz/fuzz_proxy_protocol.c \
+	tests/fuzz/h1_check.h $(FUZZ_MAIN)
+tests_fuzz_fuzz_proxy_protocol_LDADD = $(H1_TEST_LDADD)
+tests_fuzz_fuzz_proxy_protocol_LDFLAGS = $(AM_LDFLAGS) $(FUZZ_LINK)

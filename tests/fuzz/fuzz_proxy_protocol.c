@@ -1,0 +1,27 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* PROXY headers: a verdict on a piece holds for all that begins with it. */
+#include "h1_check.h"
+#include "proxy_protocol.h"
+
+#include <errno.h>
+
+int
+LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+	char *copy = check_copy(data, size);
+	struct proxy_header h, part;
+	int r = proxy_header_parse((const uint8_t *)copy, size, &h);
+
+	CLAIM(r <= (int)size);
+	CLAIM(r >= 0 || r == -ENOENT || r == -EBADMSG);
+	for (size_t n = 0; n < size && n < 300; n++) {
+		char *piece = check_copy(data, n);
+		int early = proxy_header_parse((const uint8_t *)piece, n,
+		    &part);
+
+		CLAIM(early == 0 || early == r);
+		free(piece);
+	}
+	free(copy);
+	return 0;
+}
