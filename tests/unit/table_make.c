@@ -287,6 +287,7 @@ entry_points(struct builder *b)
 		struct tentry_point e = { .name = build_cstr(b, "web"),
 		    .address = build_cstr(b, ":80"), .port = 80,
 		    .trusted = cidrs(b, "127.0.0.0/8"),
+		    .proxy_trusted = cidrs(b, "10.0.0.0/8"), .proxy_protocol = 1,
 		    .keep_connection = strings(b, keep, 1), .plain_mux = i,
 		    .tls_mux = i == 0 ? 1 : TNONE, .default_tls_options = 0,
 		    .tls_hosts = build_vec(b, hosts, 2, sizeof(hosts[0])) };

@@ -79,7 +79,8 @@ finish(void)
 	struct tservice s = { .name = empty, .kind = TSERVICE_NOOP,
 	    .transport = TNONE, .servers = none };
 	struct tentry_point e = { .name = empty, .address = empty,
-	    .trusted = none, .keep_connection = none, .plain_mux = 0,
+	    .trusted = none, .proxy_trusted = none, .keep_connection = none,
+	    .plain_mux = 0,
 	    .tls_mux = TNONE, .tls_hosts = none };
 	const char *why = "";
 	void *exact;
