@@ -4,6 +4,7 @@
 
 #include "alloc.h"
 #include "annotation.h"
+#include "ingress_status.h"
 #include "kube_names.h"
 #include "kube_secret.h"
 #include "kube_service.h"
@@ -415,6 +416,21 @@ add_rules(struct ingress *in)
 	emit_routes(in);
 }
 
+static void
+set_status(const struct ingress *in)
+{
+	struct buf why = BUF_INIT;
+	json_t *want = ingress_status(in->v, in->opt, &why);
+
+	if (why.n != 0)
+		kube_refuse(in->out, "%s", buf_cstr(&why));
+	if (want != NULL && !ingress_status_same(want, kube_at(in->o->json,
+	    "status.loadBalancer.ingress")))
+		in->out->status = json_incref(want);
+	json_decref(want);
+	buf_fini(&why);
+}
+
 static bool
 in_namespaces(const struct kube_provider *opt, const char *ns)
 {
@@ -433,6 +449,7 @@ ingress_build(struct kube_view *v, const struct kube_provider *opt,
 
 	if (!in_namespaces(opt, o->ns) || !is_ours(v, opt, o))
 		return;
+	set_status(&in);
 	in.router = annotation_router(kube_at(o->json,
 	    "metadata.annotations"), &why);
 	if (in.router == NULL) {

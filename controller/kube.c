@@ -227,13 +227,26 @@ name_of(const struct kube *k, unsigned watch, const json_t *object,
 	return str_c(ns).n != 0 && (w->ns == NULL || strcmp(w->ns, ns) == 0);
 }
 
+static bool
+writes_status(const struct kube *k)
+{
+	const struct kube_provider *o = k->s->ingress;
+
+	return o->report_node_ips || str_c(o->status.ip).n != 0 ||
+	    str_c(o->status.hostname).n != 0 ||
+	    str_c(o->status.published_service).n != 0;
+}
+
 /* What nobody reads makes up half of an object. */
 static void
-trim(enum kube_kind kind, json_t *object)
+trim(enum kube_kind kind, json_t *object, bool written)
 {
 	json_t *m = json_object_get(object, "metadata");
 
 	json_object_del(m, "managedFields");
+	/* It is written back, whole, with its status. */
+	if (written)
+		return;
 	json_object_del(m, "ownerReferences");
 	json_object_del(m, "finalizers");
 	json_object_del(json_object_get(m, "annotations"),
@@ -281,7 +294,7 @@ kube_put(struct kube *k, unsigned watch, json_t *object)
 	c->round = k->watched[watch].round;
 	free(c->version);
 	c->version = version != NULL ? xstrdup(version) : NULL;
-	trim(kind, object);
+	trim(kind, object, kind == KUBE_INGRESS && writes_status(k));
 	kube_store_set(&k->store, c, json_incref(object));
 	changed(k, c);
 	return 0;
@@ -441,6 +454,29 @@ kube_flush(struct kube *k)
 	if (k->stream.cap > 1u << 20)
 		buf_fini(&k->stream);
 	buf_reset(&k->stream);
+}
+
+json_t *
+kube_take_status(struct kube *k)
+{
+	struct provider *p = k->provider[PART_INGRESS];
+	const char *ns, *name;
+	const struct kube_cached *c;
+	json_t *status, *o;
+
+	while (p != NULL && (status = provider_take_status(p, &ns, &name)) !=
+	    NULL) {
+		c = kube_store_get(&k->store, KUBE_INGRESS, ns, name);
+		if (c == NULL) {
+			json_decref(status);
+			continue;
+		}
+		o = json_copy(c->o.json);
+		json_object_set_new(o, "status", json_pack("{s:{s:o}}",
+		    "loadBalancer", "ingress", status));
+		return o;
+	}
+	return NULL;
 }
 
 bool

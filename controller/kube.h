@@ -115,6 +115,13 @@ nsec_t	kube_next(const struct kube *k);
 /* Have all watches of all providers ended their first list? */
 bool	kube_synced(const struct kube *k);
 
+/*
+ * An Ingress whose status is to be written: the object with its new
+ * status.loadBalancer, for PUT on its /status; the caller owns it. NULL: none.
+ * Once given it is not given again before something changes.
+ */
+json_t *kube_take_status(struct kube *k);
+
 /* ---- For the providers: objects in the cache --------------------------------- */
 
 struct kube_object {

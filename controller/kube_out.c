@@ -103,5 +103,6 @@ kube_out_fini(struct kube_out *o)
 		free(o->refused[i]);
 	free(o->v);
 	free(o->refused);
-	*o = (struct kube_out){ NULL, 0, 0, NULL, 0 };
+	json_decref(o->status);
+	*o = (struct kube_out){ .v = NULL };
 }

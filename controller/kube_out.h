@@ -24,6 +24,7 @@ struct kube_out {
 	unsigned n, cap;
 	char **refused;
 	unsigned nrefused;
+	json_t *status;		/* status.loadBalancer.ingress to be written */
 };
 
 /* Adds an item and returns it; value is stolen. The last of a name counts. */

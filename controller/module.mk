@@ -11,6 +11,7 @@ libcontroller_a_SOURCES = \
 	controller/crd_tls.c \
 	controller/dns.c controller/dns.h \
 	controller/ingress.c controller/ingress.h \
+	controller/ingress_status.c controller/ingress_status.h \
 	controller/kube.c controller/kube.h \
 	controller/kube_client.c controller/kube_client.h \
 	controller/kube_names.c controller/kube_names.h \

@@ -48,6 +48,7 @@ struct root {
 	char *note;		/* what was refused, or NULL */
 	bool dirty;
 	struct root *next;	/* dirty */
+	json_t *status;		/* to be written, or NULL */
 };
 
 struct root_list { struct root **v; unsigned n, cap; };
@@ -63,6 +64,7 @@ struct provider {
 	struct root *dirty, **dirty_end;
 	struct claim *touched, **touched_end;
 	bool synced;
+	struct root_list statuses;	/* to be written; NULL: gone since */
 };
 
 struct provider *
@@ -285,6 +287,16 @@ replace_outputs(struct provider *p, struct root *r, struct kube_out *out)
 
 /* ---- Who looked at what ----------------------------------------------------------- */
 
+static void
+push_root(struct root_list *l, struct root *r)
+{
+	if (l->n == l->cap) {
+		l->cap = l->cap == 0 ? 1 : l->cap * 2;
+		l->v = xreallocarray(l->v, l->cap, sizeof(struct root *));
+	}
+	l->v[l->n++] = r;
+}
+
 static struct str
 dep_key(const uint64_t *dep)
 {
@@ -330,12 +342,7 @@ set_deps(struct provider *p, struct root *r, struct kube_deps *deps)
 		if (*at == NULL)
 			*at = xcalloc(1, sizeof(*l));
 		l = *at;
-		if (l->n == l->cap) {
-			l->cap = l->cap == 0 ? 1 : l->cap * 2;
-			l->v = xreallocarray(l->v, l->cap,
-			    sizeof(struct root *));
-		}
-		l->v[l->n++] = r;
+		push_root(l, r);
 	}
 }
 
@@ -427,6 +434,10 @@ root_free(struct provider *p, struct root *r)
 {
 	struct buf key = BUF_INIT;
 
+	for (unsigned i = 0; i < p->statuses.n; i++)
+		if (p->statuses.v[i] == r)
+			p->statuses.v[i] = NULL;
+	json_decref(r->status);
 	(void)map_take(&p->roots, root_key(&key, r->kind, r->ns, r->name));
 	buf_fini(&key);
 	forget_deps(p, r);
@@ -447,7 +458,7 @@ rebuild(struct provider *p, struct root *r, struct kube_view *v,
 	const struct kube_cached *c = kube_store_get(v->store, r->kind, r->ns,
 	    r->name);
 	struct kube_deps deps = { NULL, 0, 0 };
-	struct kube_out out = { NULL, 0, 0, NULL, 0 };
+	struct kube_out out = { .v = NULL };
 	bool told;
 
 	if (c != NULL) {
@@ -459,6 +470,11 @@ rebuild(struct provider *p, struct root *r, struct kube_view *v,
 	replace_outputs(p, r, &out);
 	set_deps(p, r, &deps);
 	told = set_note(p, r, &out, stream);
+	json_decref(r->status);
+	r->status = json_incref(out.status);
+	/* One that stands there twice is empty when it comes again. */
+	if (r->status != NULL)
+		push_root(&p->statuses, r);
 	kube_out_fini(&out);
 	r->dirty = false;
 	if (c == NULL)
@@ -564,6 +580,26 @@ provider_flush(struct provider *p, struct kube_view *v, struct buf *stream)
 	p->synced = true;
 }
 
+json_t *
+provider_take_status(struct provider *p, const char **ret_ns,
+    const char **ret_name)
+{
+	struct root_list *l = &p->statuses;
+
+	while (l->n > 0) {
+		struct root *r = l->v[--l->n];
+		json_t *status = r != NULL ? r->status : NULL;
+
+		if (status == NULL)
+			continue;
+		*ret_ns = r->ns;
+		*ret_name = r->name;
+		r->status = NULL;
+		return status;
+	}
+	return NULL;
+}
+
 static void
 root_free_all(void *arg, void *value)
 {
@@ -572,6 +608,7 @@ root_free_all(void *arg, void *value)
 	(void)arg;
 	for (unsigned i = 0; i < r->n; i++)
 		output_free(r->v[i]);
+	json_decref(r->status);
 	free(r->v);
 	free(r->deps.v);
 	free(r->ns);
@@ -602,5 +639,6 @@ provider_free(struct provider *p)
 	map_fini(&p->deps);
 	map_each(&p->claims, claim_free, NULL);
 	map_fini(&p->claims);
+	free(p->statuses.v);
 	free(p);
 }

@@ -35,5 +35,11 @@ bool	provider_dirty(const struct provider *p);
  */
 void	provider_flush(struct provider *p, struct kube_view *v,
 	    struct buf *stream);
+/*
+ * The next status.loadBalancer.ingress to be written, NULL: none; the caller
+ * owns it. The names are valid until the next flush.
+ */
+json_t *provider_take_status(struct provider *p, const char **ret_ns,
+	    const char **ret_name);
 
 #endif

@@ -386,6 +386,25 @@ world_refused(void)
 	return lines(&notes, true);
 }
 
+const char *
+world_status(void)
+{
+	json_t *o, *s;
+	char *all;
+
+	kube_flush(kube);
+	if ((o = kube_take_status(kube)) == NULL)
+		return "";
+	s = json_object_get(json_object_get(json_object_get(o, "status"),
+	    "loadBalancer"), "ingress");
+	all = json_dumps(s, JSON_COMPACT | JSON_SORT_KEYS);
+	json_decref(o);
+	buf_reset(&text);
+	buf_puts(&text, str_c(all));
+	free(all);
+	return buf_cstr(&text);
+}
+
 unsigned
 world_changes(void)
 {

@@ -28,6 +28,9 @@ unsigned world_changes(void);
 /* What was refused, one line each. */
 const char *world_refused(void);
 
+/* The next status to be written, as compact JSON with keys sorted; "" none. */
+const char *world_status(void);
+
 /* ' to ", into memory that lives on. */
 const char *world_quotes(const char *s);
 

@@ -509,6 +509,74 @@ START_TEST(who_has_the_name)
 }
 END_TEST
 
+#define NODE(n, type, ip)						\
+	"{'kind': 'Node', 'metadata': {'name': '" n "'}, 'status': "	\
+	"{'addresses': [{'type': '" type "', 'address': '" ip "'}]}}"
+#define LB(spec, status)						\
+	"[{'kind': 'Service', " META("shop", "lb") ", 'spec': {" spec "}, " \
+	"'status': {" status "}}]"
+#define PUBLISHED "{'ingressEndpoint': {'publishedService': 'shop/lb'}}"
+#define LB_PORTS "'ports': [{'port': 443, 'nodePort': 31443, "		\
+	"'protocol': 'TCP'}]"
+
+/* Cases 75 to 81. */
+START_TEST(addresses_in_the_status)
+{
+	static const struct { const char *options, *objects, *want; } rows[] = {
+		{ "{}", NULL, "" },
+		{ "{'ingressEndpoint': {'ip': '1.2.3.4'}}", NULL,
+		    "[{'ip':'1.2.3.4'}]" },
+		{ "{'ingressEndpoint': {'ip': '1.2.3.4', 'hostname': 'h'}}",
+		    NULL, "[{'hostname':'h','ip':'1.2.3.4'}]" },
+		{ PUBLISHED, NULL, "" },
+		{ PUBLISHED, LB("'type': 'LoadBalancer'", "'loadBalancer': "
+		    "{'ingress': [{'ip': '9.9.9.9', 'ipMode': 'VIP'}]}"),
+		    "[{'ip':'9.9.9.9'}]" },
+		{ PUBLISHED, LB("'type': 'LoadBalancer'", "'loadBalancer': "
+		    "{}"), "" },
+		{ PUBLISHED, LB("'type': 'ClusterIP', 'externalIPs': "
+		    "['5.5.5.5'], " LB_PORTS, ""), "[{'ip':'5.5.5.5','ports':"
+		    "[{'port':443,'protocol':'TCP'}]}]" },
+		{ PUBLISHED, "[" NODE("n1", "ExternalIP", "6.6.6.6") ", "
+		    "{'kind': 'Service', " META("shop", "lb") ", 'spec': "
+		    "{'type': 'NodePort', " LB_PORTS "}}]", "[{'ip':'6.6.6.6',"
+		    "'ports':[{'port':31443,'protocol':'TCP'}]}]" },
+		{ PUBLISHED, LB("'type': 'ExternalName', 'externalName': "
+		    "'e.test'", ""), "[{'hostname':'e.test'}]" },
+		{ "{'ingressEndpoint': {'publishedService': 'lb'}}", NULL,
+		    "" },
+		{ "{'reportNodeInternalIPs': true}", "[" NODE("n1",
+		    "InternalIP", "10.0.0.1") ", " NODE("n2", "InternalIP",
+		    "10.0.0.2") "]", "[{'ip':'10.0.0.1'},{'ip':'10.0.0.2'}]" },
+		{ "{'reportNodeInternalIPs': true}", NULL, "" },
+		/* It says so already. */
+		{ "{'ingressEndpoint': {'ip': '1.2.3.4'}}", "[{'kind': "
+		    "'Ingress', " FRONT_META ", 'spec': {" R_V1 "}, 'status': "
+		    "{'loadBalancer': {'ingress': [{'ip': '1.2.3.4', 'ports': "
+		    "[{'port': 1}]}]}}}]", "" },
+		{ "{'ingressEndpoint': {'ip': '1.2.3.4'}}", "[{'kind': "
+		    "'Ingress', " FRONT_META ", 'spec': {" R_V1 "}, 'status': "
+		    "{'loadBalancer': {'ingress': [{'ip': '1.2.3.5'}]}}}]",
+		    "[{'ip':'1.2.3.4'}]" },
+	};
+
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		const char *got;
+
+		world_new(rows[i].options, NULL);
+		world_put(base);
+		if (rows[i].objects != NULL)
+			world_put(rows[i].objects);
+		world_listed();
+		got = world_status();
+		ck_assert_msg(strcmp(got, world_quotes(rows[i].want)) == 0,
+		    "row %zu: got %s, want %s", i, got, rows[i].want);
+		ck_assert_str_eq(world_status(), "");
+	}
+	world_free();
+}
+END_TEST
+
 /* ---- Certificates -------------------------------------------------------------------- */
 
 static char b64[2][16384];
@@ -602,6 +670,6 @@ START_TEST(certificates)
 }
 END_TEST
 
-UNIT_MAIN("ingress", certificates, throttled, hosts_and_paths, every_annotation,
+UNIT_MAIN("ingress", certificates, addresses_in_the_status, throttled, hosts_and_paths, every_annotation,
     services_and_endpoints, class_selection, only_what_changed_is_told,
     what_is_missing_comes_later, who_has_the_name)
