@@ -97,15 +97,22 @@ parent_of(const struct tprefix *v, const struct str *texts, uint32_t i)
 	return 0;
 }
 
-/* Lines [from, to) of one host into a thost. */
+/* Room for the lines of one host, the same for all of them. */
+struct room {
+	struct tprefix *prefixes;
+	struct str *texts;
+	uint32_t *routers;
+};
+
+/* n lines of one host into a thost. */
 static struct thost
-make_host(struct builder *b, struct str name, struct line *v, size_t n)
+make_host(struct builder *b, const struct room *room, struct str name,
+    struct line *v, size_t n)
 {
-	struct tprefix *prefixes = xcalloc(n + 1, sizeof(*prefixes));
-	struct str *texts = xcalloc(n + 1, sizeof(*texts));
-	uint32_t *routers = xcalloc(n + 1, sizeof(*routers));
+	struct tprefix *prefixes = room->prefixes;
+	struct str *texts = room->texts;
+	uint32_t *routers = room->routers;
 	uint32_t np = 0;
-	struct thost h;
 
 	cap_depth(v, n);
 	texts[0] = (struct str){ "", 0 };
@@ -120,18 +127,12 @@ make_host(struct builder *b, struct str name, struct line *v, size_t n)
 			if (nr == 0 || routers[nr - 1] != v[i].router)
 				routers[nr++] = v[i].router;
 		texts[at] = text;
-		prefixes[at].text = build_str(b, text);
-		prefixes[at].routers = build_vec(b, routers, nr,
-		    sizeof(uint32_t));
-		if (at != 0)
-			prefixes[at].parent = parent_of(prefixes, texts, at);
+		prefixes[at] = (struct tprefix){ .text = build_str(b, text),
+		    .parent = at == 0 ? TNONE : parent_of(prefixes, texts, at),
+		    .routers = build_vec(b, routers, nr, sizeof(uint32_t)) };
 	}
-	h = (struct thost){ .name = build_str(b, name),
+	return (struct thost){ .name = build_str(b, name),
 	    .prefixes = build_vec(b, prefixes, np, sizeof(*prefixes)) };
-	free(prefixes);
-	free(texts);
-	free(routers);
-	return h;
 }
 
 static struct tvec
@@ -166,11 +167,15 @@ build_mux(struct builder *b, uint32_t entry_point,
 	struct str *exact_names, *wild_names;
 	uint32_t nexact = 0, nwild = 0, nany = 0;
 	struct tmux mux = { .entry_point = entry_point };
+	struct room room;
 
 	for (unsigned i = 0; i < n; i++)
 		file_router(&l, &entries[i]);
 	if (l.n != 0)
 		qsort(l.v, l.n, sizeof(*l.v), line_cmp);
+	room.prefixes = xcalloc(l.n + 1, sizeof(*room.prefixes));
+	room.texts = xcalloc(l.n + 1, sizeof(*room.texts));
+	room.routers = xcalloc(l.n + 1, sizeof(*room.routers));
 	exact = xcalloc(l.n + 1, sizeof(*exact));
 	wild = xcalloc(l.n + 1, sizeof(*wild));
 	exact_names = xcalloc(l.n + 1, sizeof(*exact_names));
@@ -181,16 +186,16 @@ build_mux(struct builder *b, uint32_t entry_point,
 		for (end = i; end < l.n && str_eq(l.v[end].host, host);)
 			end++;
 		if (host.n == 0) {
-			any = make_host(b, host, l.v + i, end - i);
+			any = make_host(b, &room, host, l.v + i, end - i);
 			nany = 1;
 		} else if (str_has_prefix(host, STR("*."))) {
 			wild_names[nwild] = str_from(host, 2);
-			wild[nwild] = make_host(b, wild_names[nwild], l.v + i,
-			    end - i);
+			wild[nwild] = make_host(b, &room, wild_names[nwild],
+			    l.v + i, end - i);
 			nwild++;
 		} else {
 			exact_names[nexact] = host;
-			exact[nexact++] = make_host(b, host, l.v + i, end - i);
+			exact[nexact++] = make_host(b, &room, host, l.v + i, end - i);
 		}
 	}
 	mux.nhosts = nexact + nwild;
@@ -199,6 +204,9 @@ build_mux(struct builder *b, uint32_t entry_point,
 	mux.wild_hosts = build_vec(b, wild, nwild, sizeof(*wild));
 	mux.wild_slots = make_slots(b, wild_names, nwild);
 	mux.any = build_vec(b, &any, nany, sizeof(any));
+	free(room.prefixes);
+	free(room.texts);
+	free(room.routers);
 	free(exact);
 	free(wild);
 	free(exact_names);
