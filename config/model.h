@@ -372,6 +372,7 @@ struct akkod_config {
 	int64_t workers;		/* 0: one per CPU */
 	char *io, *user, *runtime_directory, *state_directory;
 	struct akkod_limits limits;
+	nsec_t orphan_grace;		/* how long workers serve without a master */
 	struct place place;
 };
 

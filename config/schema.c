@@ -786,6 +786,7 @@ static const struct sfield akkod_fields[] = {
 	F("user", S_STR, akkod_config, user),
 	F("runtimeDirectory", S_STR, akkod_config, runtime_directory),
 	F("stateDirectory", S_STR, akkod_config, state_directory),
+	F("orphanGrace", S_DURATION, akkod_config, orphan_grace),
 	SUB("limits", S_STRUCT, akkod_config, limits, limits),
 };
 SCHEMA(akkod, akkod_config, "akkod", .place = OFF(akkod_config, place),
@@ -811,6 +812,7 @@ root_defaults(void *obj)
 	struct config *c = obj;
 
 	c->throttle = 2 * NSEC_SEC;
+	c->akkod.orphan_grace = 10 * NSEC_SEC;
 	c->default_transport.max_idle_conns_per_host = 200;
 	log_defaults(&c->log);
 }

@@ -254,6 +254,9 @@ check_static(struct config *c, struct diags *d)
 		    "api.basePath: \"%s\" must begin with '/'",
 		    c->api_base_path);
 	check_word(d, c->akkod.place, "akkod.io", c->akkod.io, ios);
+	if (c->akkod.orphan_grace < 0)
+		diag_add(d, DIAG_FILE, c->akkod.place, NULL,
+		    "akkod.orphanGrace cannot be negative");
 	if (c->akkod.workers < 0 || c->akkod.workers > 64)
 		diag_add(d, DIAG_FILE, c->akkod.place, NULL,
 		    "akkod.workers must be from 0 (one per CPU) to 64");

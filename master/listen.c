@@ -355,7 +355,6 @@ listen_shrink(struct listeners *all)
 	for (struct listener *l = all->first; l != NULL; l = l->next)
 		while (l->nfds > all->nworkers)
 			(void)close(l->fds[--l->nfds]);
-	listen_steer(all);
 }
 
 void

@@ -19,6 +19,7 @@
  *   notify.c     what the service manager is told
  *   upgrade.c    another program takes over from this one
  *   succeed.c    this one takes over from another
+ *   will.c       what is left for a successor when this one is killed
  */
 #ifndef MASTER_H
 #define MASTER_H
@@ -163,6 +164,8 @@ struct master {
 	struct dns *dns;
 
 	struct predecessor *before;	/* whose place this one takes; NULL */
+	int will_fd;			/* see will.c; -1 */
+	struct timer_at will_timer;
 	struct upgrade *upgrade;	/* who takes the place of this one; NULL */
 	bool stepped_down;		/* it has */
 	struct cluster *cluster;
@@ -189,6 +192,8 @@ void	master_fail(struct master *m, const char *fmt, ...)
 /* Every worker serves the first generation. */
 void	master_started(struct master *m);
 void	master_stop(struct master *m, bool now, uint64_t client);
+/* From now on somebody may come after us, should we be killed. */
+void	master_open_heir(struct master *m);
 /* From now on this is the akkod of the runtime directory. */
 void	master_commit(struct master *m);
 /* Another one is: what is in flight here ends, then this process. */
@@ -330,6 +335,12 @@ void	upgrade_stop(struct master *m);
 /* The other one has taken over, or is about to. */
 bool	upgrade_committed(const struct master *m);
 void	upgrade_fini(struct master *m);
+/*
+ * Writes all that a successor needs, from STATE to LAST, into a socket. The
+ * descriptors stand for the lock and the control socket. 0 or -errno.
+ */
+int	handover_write(const struct master *m, int sock, int pid_fd,
+	    int socket_fd);
 
 /* ---- succeed.c ------------------------------------------------------------------------------------- */
 
@@ -343,11 +354,26 @@ void	succeed_runtime(struct master *m);
 int	succeed_take(struct master *m);
 /* The workers serve. */
 void	succeed_ready(struct master *m);
+/* An entry point has another name: old workers could not use the table. */
+void	succeed_renamed(struct master *m);
 /* The old workers are to have the new table as well. */
 void	succeed_published(struct master *m);
 /* How many processes of before there are; 0 when none. */
 unsigned succeed_old_workers(const struct master *m);
 json_t *succeed_status(const struct master *m);
 void	succeed_fini(struct master *m);
+/*
+ * Finds what a killed master left: true when there is something to take over
+ * by succeed_take(). May wait a moment.
+ */
+bool	succeed_find_orphans(struct master *m);
+
+/* ---- will.c ------------------------------------------------------------------------------------------ */
+
+/* Something changed that a successor must know. */
+void	will_update(struct master *m);
+/* The current one to a worker that starts. */
+void	will_send(struct worker_slot *s);
+void	will_fini(struct master *m);
 
 #endif

@@ -39,6 +39,7 @@ libmaster_a_SOURCES = \
 	master/tickets_rotate.c \
 	master/upgrade.c \
 	master/watch.c \
+	master/will.c \
 	master/world.c master/world.h \
 	master/world_eps.c \
 	master/world_internal.c

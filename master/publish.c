@@ -142,6 +142,7 @@ publish_table(struct master *m, struct compiled *c)
 	for (unsigned i = 0; i < WORKERS_MAX && m->slots != NULL; i++)
 		publish_to(&m->slots[i]);
 	succeed_published(m);
+	will_update(m);
 	return 1;
 }
 

@@ -168,6 +168,7 @@ rename_listeners(struct master *m)
 			continue;
 		log_info("\"%s\" is entry point \"%s\" now, was \"%s\"",
 		    l->address, l->new_name, l->name);
+		succeed_renamed(m);
 		free(l->name);
 		l->name = l->new_name;
 		l->new_name = NULL;
@@ -191,6 +192,7 @@ close_deaf(struct timer_at *t)
 		/* Workers hold duplicates until they have read that. */
 		listen_close(&m->listeners, l);
 	}
+	will_update(m);
 }
 
 /* After the table: new ones to the workers, then the old ones end. */
@@ -364,6 +366,7 @@ apply(struct master *m, struct source *next, struct diags *d, char **ret_why)
 	announce_listeners(m, first_new);
 	if (m->slots != NULL && m->phase == PHASE_RUNNING)
 		resize_workers(m, settings_workers(&m->source->config->akkod));
+	will_update(m);		/* the grace may be another one */
 	m->config_loaded = clock_wall();
 	set_error(m, next->provider_error != NULL ?
 	    xstrdup(next->provider_error) : NULL);

@@ -20,6 +20,16 @@
 #include <string.h>
 
 #define EMPTY_TIME	(2 * NSEC_SEC)
+#define CLOSED_TIME	NSEC_SEC
+
+/* Whoever held duplicates has closed them by now: all that is left may serve. */
+static void
+steer_end(struct timer_at *t)
+{
+	struct master *m = t->arg;
+
+	listen_steer(&m->listeners);
+}
 
 static void
 close_left(struct timer_at *t)
@@ -29,6 +39,9 @@ close_left(struct timer_at *t)
 	for (unsigned i = m->nworkers; i < WORKERS_MAX; i++)
 		supervise_left(&m->slots[i]);
 	listen_shrink(&m->listeners);
+	will_update(m);
+	t->fire = steer_end;
+	loop_at(m->loop, t, clock_mono() + CLOSED_TIME);
 }
 
 static void
@@ -57,10 +70,14 @@ resize_workers(struct master *m, unsigned n)
 		log_error("the number of workers stays %u: %s", was, err);
 		m->nworkers = m->listeners.nworkers = was;
 		listen_shrink(&m->listeners);
+		listen_steer(&m->listeners);
 		return;
 	} else {
-		listen_steer(&m->listeners);
+		if (m->resize_timer.fire != steer_end ||
+		    m->resize_timer.at == NSEC_NEVER)
+			listen_steer(&m->listeners);
 		supervise_start(m);
 	}
+	will_update(m);
 	log_info("%u workers, were %u", n, was);
 }

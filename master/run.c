@@ -41,7 +41,7 @@
 static void
 say_ready(struct master *m, const char *text)
 {
-	if (m->before != NULL && m->phase <= PHASE_STARTING)
+	if (m->opt.successor && m->phase <= PHASE_STARTING)
 		succeed_refuse(text);
 	if (m->opt.ready_fd < 0)
 		return;
@@ -65,7 +65,7 @@ master_fail(struct master *m, const char *fmt, ...)
 	buf_fini(&b);
 	m->exit_status = 1;
 	log_error("%s", m->failure);
-	if (m->opt.ready_fd >= 0 || m->before != NULL)
+	if (m->opt.ready_fd >= 0 || m->opt.successor)
 		say_ready(m, m->failure);
 	m->phase = PHASE_STOPPING;
 	supervise_kill(m, SIGKILL);
@@ -91,10 +91,13 @@ master_started(struct master *m)
 	m->phase = PHASE_RUNNING;
 	log_info("akkod %s runs with %u worker%s", PACKAGE_VERSION,
 	    m->nworkers, m->nworkers == 1 ? "" : "s");
-	if (m->before != NULL) {
+	will_update(m);
+	if (m->before != NULL)
 		succeed_ready(m);
+	if (m->opt.successor)
 		return;
-	}
+	/* Orphans were as many as before; it may be another number now. */
+	resize_workers(m, settings_workers(&m->source->config->akkod));
 	notify_send("READY=1\nMAINPID=%d\nSTATUS=serving generation %llu\n",
 	    (int)getpid(), (unsigned long long)m->now.number);
 	say_started(m);
@@ -123,6 +126,7 @@ stop_accepting(struct timer_at *t)
 	struct msg_drain msg = { .stage = DRAIN_END,
 	    .grace_ns = m->now.info.grace_ns, .idle_ns = IDLE_TIME };
 
+	will_fini(m);
 	supervise_send_all(m, MSG_DRAIN, &msg, sizeof(msg), NULL, 0);
 	listen_close_all(&m->listeners);
 }
@@ -178,6 +182,7 @@ master_step_down(struct master *m)
 	    .fire = stop_late, .arg = m };
 	loop_at(m->loop, &m->stop_timer, clock_mono() + c->grace_ns +
 	    STOP_EXTRA);
+	will_fini(m);
 	supervise_send_all(m, MSG_DRAIN, &msg, sizeof(msg), NULL, 0);
 	listen_close_all(&m->listeners);
 }
@@ -299,6 +304,18 @@ on_signal(struct watch *w, uint32_t events)
 }
 
 void
+master_open_heir(struct master *m)
+{
+	int r = runtime_open_heir(&m->runtime);
+
+	if (r < 0)
+		log_warn("\"%s\": %s: nobody could take over if this process "
+		    "were killed", m->runtime.heir_path, strerror(-r));
+	else
+		will_update(m);
+}
+
+void
 master_commit(struct master *m)
 {
 	runtime_take(&m->runtime);
@@ -360,7 +377,7 @@ on_watchdog(struct timer_at *t)
 static int
 complain(struct master *m, const char *text)
 {
-	if (m->opt.ready_fd >= 0 || m->before != NULL)
+	if (m->opt.ready_fd >= 0 || m->opt.successor)
 		say_ready(m, text);
 	else
 		fprintf(stderr, "akkod: %s\n", text);
@@ -376,7 +393,7 @@ load_first(struct master *m)
 	m->source = source_load(m->opt.config_path, NULL, &d);
 	text = source_diag_text(&d, m->source == NULL ? DIAG_WARNING :
 	    DIAG_FILE);
-	if (m->source == NULL && m->before != NULL)
+	if (m->source == NULL && m->opt.successor)
 		succeed_refuse(text);
 	else if (m->source == NULL)
 		fprintf(stderr, "%s\nakkod: the configuration cannot be "
@@ -436,7 +453,7 @@ make_shared(struct master *m)
 	cluster_init(m);
 	if ((r = tickets_start(m)) < 0)
 		return r;
-	if (m->before != NULL)
+	if (m->opt.successor || succeed_find_orphans(m))
 		return succeed_take(m);
 	m->live_fd = live_create(&m->live);
 	return m->live_fd < 0 ? m->live_fd : 0;
@@ -445,7 +462,7 @@ make_shared(struct master *m)
 static int
 claim(struct master *m, char *err, size_t err_size)
 {
-	if (m->before != NULL) {
+	if (m->opt.successor) {
 		succeed_runtime(m);
 		return 0;
 	}
@@ -492,6 +509,7 @@ finish(struct master *m)
 	cluster_fini(m);
 	upgrade_fini(m);
 	succeed_fini(m);
+	will_fini(m);
 	free(m->said.v);
 	control_free(m->control);
 	supervise_fini(m);
@@ -545,7 +563,7 @@ master_run(const struct run_options *opt)
 
 	m = (struct master){ .opt = *opt, .runtime = RUNTIME_INIT,
 	    .log = LOGFILE_INIT, .access_log = LOGFILE_INIT,
-	    .live_fd = -1, .tickets_fd = -1,
+	    .live_fd = -1, .tickets_fd = -1, .will_fd = -1,
 	    .now = { .table_fd = -1, .keys_fd = -1 },
 	    .waiter_timer.at = NSEC_NEVER, .snapshot_timer.at = NSEC_NEVER,
 	    .renew_timer.at = NSEC_NEVER, .status_timer.at = NSEC_NEVER,
@@ -555,9 +573,11 @@ master_run(const struct run_options *opt)
 		m.exit_status = 1;
 	} else {
 		settings_drop(&m);
-		if (m.before == NULL)
+		if (!m.opt.successor) {
 			m.control = control_new(m.loop, m.runtime.socket_fd,
 			    on_command, &m);
+			master_open_heir(&m);
+		}
 		m.tick = (struct timer_at){ .at = NSEC_NEVER, .fire = on_tick,
 		    .arg = &m };
 		loop_at(m.loop, &m.tick, clock_mono() + NSEC_SEC);

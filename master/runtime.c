@@ -129,6 +129,51 @@ open_socket(struct runtime *r, char *err, size_t err_size)
 }
 
 int
+runtime_open_heir(struct runtime *r)
+{
+	struct sockaddr_un sun;
+	mode_t old;
+	int n = socket_name(&sun, r->heir_path);
+
+	if (n < 0)
+		return n;
+	if (r->heir_fd >= 0)
+		(void)close(r->heir_fd);
+	r->heir_fd = socket(AF_UNIX,
+	    SOCK_SEQPACKET | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+	(void)unlink(r->heir_path);
+	old = umask(0177);
+	if (r->heir_fd < 0 || bind(r->heir_fd, (struct sockaddr *)&sun,
+	    sizeof(sun)) < 0 || listen(r->heir_fd, 128) < 0) {
+		n = -errno;
+		if (r->heir_fd >= 0)
+			(void)close(r->heir_fd);
+		r->heir_fd = -1;
+	}
+	(void)umask(old);
+	return n;
+}
+
+int
+runtime_find_orphan(const struct runtime *r)
+{
+	struct sockaddr_un sun;
+	int n = socket_name(&sun, r->heir_path), fd;
+
+	if (n < 0)
+		return n;
+	fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+	if (fd < 0)
+		return -errno;
+	if (connect(fd, (struct sockaddr *)&sun, sizeof(sun)) < 0) {
+		n = -errno;
+		(void)close(fd);
+		return n;
+	}
+	return fd;
+}
+
+int
 runtime_claim(struct runtime *r, const char *dir, char *err, size_t err_size)
 {
 	int n;
@@ -138,6 +183,7 @@ runtime_claim(struct runtime *r, const char *dir, char *err, size_t err_size)
 	r->dir = xstrdup(dir);
 	r->pid_path = xasprintf("%s/akkod.pid", dir);
 	r->socket_path = xasprintf("%s/akkod.sock", dir);
+	r->heir_path = xasprintf("%s/akkod.heir", dir);
 	if ((n = lock_pid(r, err, err_size)) < 0) {
 		if (r->pid_fd >= 0)
 			runtime_release(r);
@@ -156,6 +202,7 @@ runtime_adopt(struct runtime *r, const char *dir, int pid_fd, int socket_fd)
 	r->dir = xstrdup(dir);
 	r->pid_path = xasprintf("%s/akkod.pid", dir);
 	r->socket_path = xasprintf("%s/akkod.sock", dir);
+	r->heir_path = xasprintf("%s/akkod.heir", dir);
 	r->pid_fd = pid_fd;
 	r->socket_fd = socket_fd;
 	r->lent = true;
@@ -186,11 +233,14 @@ runtime_forget(struct runtime *r)
 		(void)close(r->socket_fd);
 	if (r->pid_fd >= 0)
 		(void)close(r->pid_fd);
-	r->socket_fd = r->pid_fd = -1;
+	if (r->heir_fd >= 0)
+		(void)close(r->heir_fd);
+	r->socket_fd = r->pid_fd = r->heir_fd = -1;
 	free(r->dir);
 	free(r->pid_path);
 	free(r->socket_path);
-	r->dir = r->pid_path = r->socket_path = NULL;
+	free(r->heir_path);
+	r->dir = r->pid_path = r->socket_path = r->heir_path = NULL;
 }
 
 void
@@ -198,6 +248,7 @@ runtime_release(struct runtime *r)
 {
 	if (r->pid_fd >= 0 && !r->lent) {
 		(void)unlink(r->socket_path);
+		(void)unlink(r->heir_path);
 		(void)unlink(r->pid_path);
 	}
 	runtime_forget(r);

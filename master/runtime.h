@@ -16,10 +16,12 @@ struct runtime {
 	char *socket_path;
 	int pid_fd;		/* holds the lock; -1 */
 	int socket_fd;		/* listens; -1 */
+	char *heir_path;
+	int heir_fd;		/* for whoever comes after this one's end; -1 */
 	bool lent;		/* another master has the directory */
 };
 
-#define RUNTIME_INIT	{ .pid_fd = -1, .socket_fd = -1 }
+#define RUNTIME_INIT	{ .pid_fd = -1, .socket_fd = -1, .heir_fd = -1 }
 
 /*
  * Takes the directory (made when missing, 0755), writes the pid and opens the
@@ -43,6 +45,13 @@ void	runtime_release(struct runtime *r);
 /* Frees without touching the files: for a forked child. */
 void	runtime_forget(struct runtime *r);
 
+/* Makes akkod.heir anew. 0 or -errno. */
+int	runtime_open_heir(struct runtime *r);
+/*
+ * A connection to a worker that a killed master left behind. May wait for what
+ * comes over it. -errno when there is none.
+ */
+int	runtime_find_orphan(const struct runtime *r);
 /* The pid of the akkod that runs there, 0 when none does. */
 int	runtime_pid(const char *dir);
 /* Connects to the control socket; a descriptor or -errno. May wait. */

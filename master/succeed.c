@@ -27,6 +27,7 @@
 #include <unistd.h>
 
 #define STATE_TIME	(10 * NSEC_SEC)
+#define ORPHAN_TIME	(500 * NSEC_MSEC)	/* until one answers */
 
 struct predecessor {
 	struct master *m;
@@ -37,6 +38,13 @@ struct predecessor {
 	unsigned nlisteners;
 	int fds[HO_STATE_FDS];
 	json_t *notes;
+	struct orphan {			/* workers without a master */
+		struct predecessor *b;
+		struct watch watch;
+		uint32_t table_abi;
+	} *orphans[WORKERS_MAX];
+	unsigned norphans;
+	bool renamed;			/* entry points are not called as there */
 	bool committed;
 	bool over;			/* its process has ended */
 };
@@ -248,7 +256,153 @@ succeed_runtime(struct master *m)
 	b->fds[HO_FD_PID] = b->fds[HO_FD_SOCKET] = -1;
 }
 
+/* ---- Orphans --------------------------------------------------------------------------- */
+
+/* Waits for what an orphan says; the will, or -errno. */
+static int
+ask_orphan(int fd, struct msg_orphan *ret)
+{
+	static struct msg msg;
+	struct pollfd p = { .fd = fd, .events = POLLIN };
+	nsec_t until = clock_mono() + ORPHAN_TIME;
+	int r;
+
+	while ((r = msg_recv(fd, &msg)) == -EAGAIN) {
+		if (clock_mono() >= until)
+			return -ETIMEDOUT;
+		(void)poll(&p, 1, 10);
+	}
+	if (r != 1)
+		return r < 0 ? r : -EPIPE;
+	if (msg.type != MSG_ORPHAN) {
+		while (msg.nfds > 0)
+			(void)close(msg.fds[--msg.nfds]);
+		return -EPROTO;
+	}
+	memcpy(ret, msg.payload, sizeof(*ret));
+	return msg.fds[0];
+}
+
+static void
+orphan_free(struct orphan *o)
+{
+	int fd = o->watch.fd;
+
+	loop_remove(o->b->m->loop, &o->watch);
+	if (fd >= 0)
+		(void)close(fd);
+	free(o);
+}
+
+/* All that is of interest is its end. */
+static void
+on_orphan(struct watch *w, uint32_t events)
+{
+	static struct msg msg;
+	struct orphan *o = w->arg;
+	struct predecessor *b = o->b;
+	int r;
+
+	(void)events;
+	while ((r = msg_recv(w->fd, &msg)) == 1)
+		while (msg.nfds > 0)
+			(void)close(msg.fds[--msg.nfds]);
+	if (r == -EAGAIN)
+		return;
+	for (unsigned i = 0; i < b->norphans; i++)
+		if (b->orphans[i] == o)
+			b->orphans[i--] = b->orphans[--b->norphans];
+	orphan_free(o);
+	if (b->norphans == 0) {
+		b->over = true;
+		log_info("the workers of before have ended");
+	}
+}
+
+static void
+keep_orphan(struct predecessor *b, int fd, const struct msg_orphan *m)
+{
+	struct orphan *o = xcalloc(1, sizeof(*o));
+
+	o->b = b;
+	o->table_abi = m->table_abi;
+	o->watch = (struct watch){ .fd = -1, .ready = on_orphan, .arg = o };
+	if (loop_add(b->m->loop, &o->watch, fd, EPOLLIN) < 0) {
+		(void)close(fd);
+		free(o);
+		return;
+	}
+	b->orphans[b->norphans++] = o;
+	log_info("worker with pid %d has no master: it is taken over",
+	    (int)m->pid);
+}
+
+bool
+succeed_find_orphans(struct master *m)
+{
+	struct predecessor *b = xcalloc(1, sizeof(*b));
+	bool have = false;
+	int fd;
+
+	for (int i = 0; i < HO_STATE_FDS; i++)
+		b->fds[i] = -1;
+	b->m = m;
+	b->watch.fd = -1;
+	m->before = b;
+	while (b->norphans < WORKERS_MAX &&
+	    (fd = runtime_find_orphan(&m->runtime)) >= 0) {
+		struct msg_orphan msg;
+		int will = ask_orphan(fd, &msg);
+
+		if (will < 0) {
+			(void)close(fd);
+			break;
+		}
+		if (!have)
+			have = read_state(b, will) == 0;
+		(void)close(will);
+		keep_orphan(b, fd, &msg);
+	}
+	if (!have)
+		succeed_fini(m);
+	return have;
+}
+
+/* The new workers serve: those of before may go. */
+static void
+drain_orphans(struct predecessor *b)
+{
+	nsec_t grace = b->m->now.info.grace_ns;
+	struct msg_drain msg = { .stage = DRAIN_END, .grace_ns = grace,
+	    .idle_ns = grace };
+
+	b->committed = true;
+	for (unsigned i = 0; i < b->norphans; i++)
+		(void)msg_send(b->orphans[i]->watch.fd, MSG_DRAIN, &msg, NULL);
+}
+
+static void
+publish_to_orphans(struct predecessor *b)
+{
+	const struct publication *p = &b->m->now;
+	struct msg_table msg = { .generation = p->number };
+	int fds[2] = { p->table_fd, p->keys_fd };
+
+	for (unsigned i = 0; i < b->norphans; i++)
+		if (b->orphans[i]->table_abi == TABLE_ABI)
+			(void)msg_send(b->orphans[i]->watch.fd, MSG_TABLE, &msg,
+			    fds);
+}
+
 /* ---- Afterwards --------------------------------------------------------------------------- */
+
+/* The trial is over: from now on somebody may come after this one. */
+static void
+settle(struct master *m)
+{
+	if (m->runtime.heir_fd < 0)
+		master_open_heir(m);
+}
 
 static void
 ended(struct predecessor *b)
@@ -261,6 +415,8 @@ ended(struct predecessor *b)
 	b->over = true;
 	if (!b->committed)
 		master_fail(m, "the program before has ended the hand-over");
+	else
+		settle(m);
 }
 
 static void
@@ -278,6 +434,7 @@ on_message(struct watch *w, uint32_t events)
 			(void)handover_send(w->fd, HO_TAKEN, NULL, NULL, 0);
 		} else if (r == 1 && h.type == HO_OLD) {
 			b->old = h.u.old;
+			settle(b->m);
 		} else {
 			if (r == 1)
 				handover_close_fds(&h);
@@ -291,10 +448,21 @@ succeed_ready(struct master *m)
 {
 	struct predecessor *b = m->before;
 
+	if (b->norphans != 0) {
+		drain_orphans(b);
+		return;
+	}
 	b->watch = (struct watch){ .fd = -1, .ready = on_message, .arg = b };
 	if (loop_add(m->loop, &b->watch, HANDOVER_FD, EPOLLIN) < 0 ||
 	    handover_send(HANDOVER_FD, HO_READY, NULL, NULL, 0) < 0)
 		master_fail(m, "the hand-over broke off");
+}
+
+void
+succeed_renamed(struct master *m)
+{
+	if (m->before != NULL)
+		m->before->renamed = true;
 }
 
 void
@@ -304,7 +472,10 @@ succeed_published(struct master *m)
 	struct ho_table msg = { .generation = m->now.number };
 	int fds[2] = { m->now.table_fd, m->now.keys_fd };
 
-	if (b != NULL && b->committed && !b->over)
+	if (b == NULL || b->renamed)
+		return;
+	publish_to_orphans(b);
+	if (b->committed && b->watch.fd >= 0)
 		(void)handover_send(b->watch.fd, HO_TABLE, &msg, fds, 2);
 }
 
@@ -313,7 +484,9 @@ succeed_old_workers(const struct master *m)
 {
 	const struct predecessor *b = m->before;
 
-	return b == NULL || b->over ? 0 : b->old.workers + 1;
+	if (b == NULL || b->over)
+		return 0;
+	return b->norphans != 0 ? b->norphans : b->old.workers + 1;
 }
 
 json_t *
@@ -323,9 +496,11 @@ succeed_status(const struct master *m)
 
 	if (b == NULL || b->over)
 		return json_null();
+	if (b->norphans != 0)
+		return json_pack("{s:i}", "workers", (int)b->norphans);
 	return json_pack("{s:i, s:I, s:s}", "workers", (int)b->old.workers,
 	    "connections", (json_int_t)b->old.connections, "table",
-	    b->old.follows ? "current" : "kept");
+	    b->old.follows && !b->renamed ? "current" : "kept");
 }
 
 void
@@ -339,6 +514,8 @@ succeed_fini(struct master *m)
 		loop_remove(m->loop, &b->watch);
 		(void)close(HANDOVER_FD);
 	}
+	while (b->norphans > 0)
+		orphan_free(b->orphans[--b->norphans]);
 	for (unsigned i = 0; i < b->nlisteners; i++)
 		handover_close_fds(&b->listeners[i]);
 	for (int i = 0; i < HO_STATE_FDS; i++)

@@ -267,6 +267,7 @@ send_everything(struct worker_slot *s)
 		send_listener(s, l, s->id);
 	if (m->unready)
 		send_unready(s);
+	will_send(s);
 	publish_to(s);
 }
 

@@ -56,6 +56,7 @@ rotate(struct timer_at *t)
 		    strerror(-r));
 		return;
 	}
+	will_update(m);
 	supervise_send_all(m, MSG_TICKETS, NULL, 0, &m->tickets_fd, 1);
 }
 

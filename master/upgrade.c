@@ -177,22 +177,19 @@ notes_fd(const struct master *m)
 	return fd;
 }
 
-static int
-send_state(struct upgrade *u)
+int
+handover_write(const struct master *m, int sock, int pid_fd, int socket_fd)
 {
-	struct master *m = u->m;
 	struct ho_state state = { .generation = m->now.number,
 	    .live_base = m->live_base, .nworkers = m->nworkers };
 	int fds[HO_STATE_FDS] = { [HO_FD_LIVE] = m->live_fd,
-	    [HO_FD_TICKETS] = m->tickets_fd,
-	    [HO_FD_PID] = m->runtime.pid_fd,
-	    [HO_FD_SOCKET] = m->runtime.socket_fd,
-	    [HO_FD_NOTES] = notes_fd(m) };
+	    [HO_FD_TICKETS] = m->tickets_fd, [HO_FD_PID] = pid_fd,
+	    [HO_FD_SOCKET] = socket_fd, [HO_FD_NOTES] = notes_fd(m) };
 	int r = fds[HO_FD_NOTES];
 
 	if (r < 0)
 		return r;
-	r = handover_send(u->watch.fd, HO_STATE, &state, fds, HO_STATE_FDS);
+	r = handover_send(sock, HO_STATE, &state, fds, HO_STATE_FDS);
 	(void)close(fds[HO_FD_NOTES]);
 	for (const struct listener *l = m->listeners.first; l != NULL &&
 	    r == 0; l = l->next) {
@@ -202,10 +199,9 @@ send_state(struct upgrade *u)
 			continue;
 		snprintf(msg.name, sizeof(msg.name), "%s", l->name);
 		snprintf(msg.address, sizeof(msg.address), "%s", l->address);
-		r = handover_send(u->watch.fd, HO_LISTENER, &msg, l->fds,
-		    l->nfds);
+		r = handover_send(sock, HO_LISTENER, &msg, l->fds, l->nfds);
 	}
-	return r < 0 ? r : handover_send(u->watch.fd, HO_LAST, NULL, NULL, 0);
+	return r < 0 ? r : handover_send(sock, HO_LAST, NULL, NULL, 0);
 }
 
 /* ---- What is said ------------------------------------------------------------------------ */
@@ -227,7 +223,8 @@ on_hello(struct upgrade *u, const struct ho_hello *h)
 	snprintf(text, sizeof(text), "akkod %s starts its workers", h->version);
 	control_progress(u->m->control, u->client, text);
 	next_step(u, STEP_READY, READY_TIME);
-	if ((r = send_state(u)) < 0)
+	if ((r = handover_write(u->m, u->watch.fd, u->m->runtime.pid_fd,
+	    u->m->runtime.socket_fd)) < 0)
 		fail(u, strerror(-r));
 }
 

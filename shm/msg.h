@@ -26,10 +26,12 @@ enum msg_type {
 	MSG_LOG,		/* struct msg_log, 2 fds: log, access log */
 	MSG_DRAIN,		/* struct msg_drain */
 	MSG_STATUS,		/* no payload: asks for MSG_STATUS_REPLY */
+	MSG_WILL,		/* struct msg_will, 2 fds: will, heir (master/will.c) */
 	/* worker -> master */
 	MSG_READY,		/* struct msg_ready: the ring runs */
 	MSG_TABLE_ACK,		/* struct msg_table_ack */
 	MSG_STATUS_REPLY,	/* struct msg_status */
+	MSG_ORPHAN,		/* struct msg_orphan, 1 fd: will */
 	MSG_WANT_RSA,		/* no payload: a client knows no ECDSA */
 	/* master -> controller */
 	MSG_RESOLVE,		/* struct msg_name */
@@ -63,6 +65,8 @@ struct msg_drain {
 	int64_t idle_ns;		/* and how long a client may stay idle */
 	uint32_t stage, reserved;
 };
+struct msg_will { int64_t grace_ns; };	/* how long to serve without a master */
+struct msg_orphan { uint32_t id, table_abi; int32_t pid; uint32_t reserved; };
 struct msg_ready { uint32_t backend, reserved; char why[120]; };
 struct msg_table_ack { uint64_t generation; int32_t error, reserved; char text[200]; };
 

@@ -15,6 +15,7 @@ libworker_a_SOURCES = \
 	worker/http1.c worker/http1.h \
 	worker/http1_body.c worker/http1_body.h \
 	worker/http1_sink.c worker/http1_sink.h \
+	worker/orphan.c worker/orphan.h \
 	worker/http2.c worker/http2.h \
 	worker/http2_budget.c worker/http2_budget.h \
 	worker/http2_link.c worker/http2_link.h \

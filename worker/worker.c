@@ -10,6 +10,7 @@
 #include "live.h"
 #include "log.h"
 #include "msg.h"
+#include "orphan.h"
 #include "pool.h"
 #include "privdrop.h"
 #include "tickets.h"
@@ -220,6 +221,7 @@ on_drain(struct worker *w, const struct msg_drain *m)
 	if (m->stage != DRAIN_END)
 		return;
 	w->draining = true;
+	orphan_end(w);
 	w->drain_until = ring_now(w->ring) + m->grace_ns;
 	w->drain_idle = m->idle_ns;
 	/*
@@ -283,6 +285,9 @@ dispatch(struct worker *w, const struct msg *m)
 	case MSG_STATUS:
 		on_status(w);
 		break;
+	case MSG_WILL:
+		orphan_will(w, p, m->fds);
+		break;
 	default:
 		log_error("the master sent a message that is not for workers");
 		w->stop = true;
@@ -313,7 +318,17 @@ spare_open(void)
 			spare[i] = fcntl(INHERIT_LIVE, F_DUPFD_CLOEXEC, 0);
 }
 
-/* The master's end of file ends the worker in order (S-203). */
+/* Nobody will say any more when to end. */
+static void
+drain_alone(struct worker *w)
+{
+	if (!w->draining)
+		log_info("the master is gone: draining");
+	on_drain(w, &(struct msg_drain){ .stage = DRAIN_END,
+	    .grace_ns = 10 * NSEC_SEC, .idle_ns = NSEC_SEC });
+}
+
+/* The master's end of file ends the worker in order (S-203), or orphans it. */
 static void
 on_control(void *arg)
 {
@@ -328,12 +343,18 @@ on_control(void *arg)
 		spare_open();
 		return;
 	}
-	if (!w->draining)
-		log_info("the master is gone: draining");
 	watch_stop(w->control);
 	w->control = NULL;
-	on_drain(w, &(struct msg_drain){ .stage = DRAIN_END,
-	    .grace_ns = 10 * NSEC_SEC, .idle_ns = NSEC_SEC });
+	if (!orphan_begin(w))
+		drain_alone(w);
+}
+
+void
+worker_obey(struct worker *w)
+{
+	w->control = watch_start(w->ring, INHERIT_CONTROL, on_control, w);
+	if (w->control == NULL)
+		drain_alone(w);
 }
 
 /* ---- Start ------------------------------------------------------------------ */
@@ -467,6 +488,8 @@ worker_loop(struct worker *w)
 		if (w->draining && w->drain_until < until)
 			until = w->drain_until;
 		r = ring_turn(w->ring, until);
+		if (orphan_expired(w))
+			drain_alone(w);
 		access_log_flush(w->access_log);
 		atomic_store_explicit(&w->mine->heartbeat,
 		    ring_now(w->ring), memory_order_relaxed);
@@ -477,7 +500,8 @@ worker_loop(struct worker *w)
 int
 worker_main(int argc, char **argv)
 {
-	static struct worker w;
+	static struct worker w = { .will_fd = -1, .heir_fd = -1,
+	    .orphan_until = NSEC_NEVER };
 	struct jail jail = { .max_files = 1 << 20 };
 	struct msg_hello hello;
 	const char *what;

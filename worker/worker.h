@@ -58,6 +58,9 @@ struct worker {
 	bool unready;			/* ping says no; set before draining */
 	bool draining;
 	bool stop;			/* leave the loop */
+	int will_fd, heir_fd;		/* see orphan.h; -1 */
+	struct watch *heir;
+	nsec_t orphan_grace, orphan_until;
 	nsec_t drain_until;
 	nsec_t drain_idle;		/* how long clients may stay idle then */
 	char hostname[65];		/* X-Forwarded-Server */
@@ -67,6 +70,9 @@ struct worker {
 
 /* The date of the current second, 29 bytes; cheap. */
 const char *worker_date(struct worker *w);
+
+/* Takes orders from what is now the control socket. */
+void	worker_obey(struct worker *w);
 
 /* Entry of the re-executed child; returns its exit status. */
 int	worker_main(int argc, char **argv);

@@ -401,7 +401,7 @@ def test_stop_during_an_upgrade(upgradable, tmp_path):
 
 def test_a_new_one_that_is_killed_later(upgradable):
     """Its workers end in order; nothing of the old one comes back."""
-    a = upgradable()
+    a = upgradable("akkod: {orphanGrace: 0}\n" + ONE_SERVICE)
     a.upgrade()
     assert a.process.wait(15) == 0
     pid, workers = a.pid, a.worker_pids()

@@ -234,7 +234,7 @@ def test_worker_that_is_held_up_is_not_replaced(akkod, upstream):
 # -- the master dies ----------------------------------------------------------------
 
 def test_workers_end_when_the_master_is_killed(akkod, upstream):
-    """End of file on the control socket: work in flight still ends in order."""
+    """Without a grace for orphans: work in flight still ends in order."""
     go = threading.Event()
 
     def slow(c, r):
@@ -243,7 +243,8 @@ def test_workers_end_when_the_master_is_killed(akkod, upstream):
         c.answer(200, body="whole")
 
     u = upstream(slow)
-    a = akkod(with_workers(2), values={"upstream": u.port})
+    a = akkod("akkod: {workers: 2, orphanGrace: 0}\n" + ONE_SERVICE,
+              values={"upstream": u.port})
     a.checked = False
     pids = a.worker_pids()
     with a.client() as c:
@@ -350,8 +351,8 @@ def test_worker_holds_only_what_it_was_given(akkod, upstream):
     assert not [x for x in links if "akkod.pid" in x or "akkod.sock" in x]
     assert not [x for x in links if "memfd:akkod-table" in x or
                 "memfd:akkod-keys" in x or "memfd:akkod-tickets" in x], links
-    # control, two entry points
-    assert kinds.count("socket") == 3, kinds
+    # control, two entry points, the will and where to wait for an heir
+    assert kinds.count("socket") == 5, kinds
 
 
 def test_environment_and_directory_are_clean(akkod, upstream):
