@@ -4,15 +4,14 @@
 
 #include "alloc.h"
 #include "buf.h"
+#include "kube_http.h"
+#include "kube_writer.h"
 #include "log.h"
 
 #include <errno.h>
-#include <netdb.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
-#include <curl/curl.h>
 
 #define PAGE		500		/* objects of a list at once */
 #define PAGE_BYTES	(256 << 20)	/* one page of large Secrets */
@@ -52,11 +51,8 @@ struct watcher {
 
 struct kube_client {
 	struct kube *k;
-	struct kube_server *server;
-	CURLM *multi;
-	struct curl_slist *resolve;	/* host:port:address */
-	char *ca;			/* PEM of ca_file as read last */
-	struct timespec ca_time;
+	struct kube_http *http;
+	struct kube_writer *writer;
 	struct watcher *v;
 	unsigned n;
 };
@@ -112,11 +108,11 @@ set_text(char **to, const char *value)
 }
 
 static void
-put_escaped(CURL *easy, struct buf *url, const char *name, const char *value)
+put_escaped(struct buf *url, const char *name, const char *value)
 {
 	char *text;
 
-	if (value == NULL || (text = curl_easy_escape(easy, value, 0)) == NULL)
+	if (value == NULL || (text = curl_easy_escape(NULL, value, 0)) == NULL)
 		return;
 	buf_printf(url, "&%s=%s", name, text);
 	curl_free(text);
@@ -130,7 +126,7 @@ put_selector(struct watcher *w, struct buf *url)
 	    *b = w->what->selector;
 	char *both = a != NULL && b != NULL ? xasprintf("%s,%s", a, b) : NULL;
 
-	put_escaped(w->easy, url, "labelSelector", both != NULL ? both :
+	put_escaped(url, "labelSelector", both != NULL ? both :
 	    a != NULL ? a : b);
 	free(both);
 }
@@ -140,7 +136,7 @@ make_url(struct watcher *w, struct buf *url)
 {
 	const struct kube_resource *r = &kube_resources[w->what->kind];
 
-	buf_printf(url, "%s/%s%s%s/%s", w->c->server->url,
+	buf_printf(url, "%s/%s%s%s/%s", kube_http_url(w->c->http),
 	    r->group[0] == '\0' ? "api" : "apis/", r->group,
 	    r->group[0] == '\0' ? "" : "", r->version);
 	if (w->what->ns != NULL)
@@ -148,107 +144,19 @@ make_url(struct watcher *w, struct buf *url)
 	buf_printf(url, "/%s?", r->plural);
 	if (w->next == LISTING) {
 		buf_printf(url, "limit=%d", PAGE);
-		put_escaped(w->easy, url, "continue", w->more);
+		put_escaped(url, "continue", w->more);
 		if (w->more == NULL)
-			put_escaped(w->easy, url, "resourceVersion",
+			put_escaped(url, "resourceVersion",
 			    w->version != NULL ? w->version : "");
 	} else {
 		buf_printf(url, "watch=true&allowWatchBookmarks=true&"
 		    "timeoutSeconds=%ld", WATCH_SECS + random() % WATCH_SECS);
-		put_escaped(w->easy, url, "resourceVersion", w->version);
+		put_escaped(url, "resourceVersion", w->version);
 	}
 	put_selector(w, url);
 }
 
 static size_t	on_bytes(char *p, size_t size, size_t n, void *arg);
-
-/* The CA's file may change under us; what cannot be read leaves the last. */
-static void
-load_ca(struct kube_client *c)
-{
-	struct stat st;
-	struct buf b = { .max = 1 << 20 };
-	char part[2048];
-	size_t n;
-	FILE *fp;
-
-	if (c->server->ca_file == NULL || stat(c->server->ca_file, &st) < 0 ||
-	    (c->ca != NULL && st.st_mtim.tv_sec == c->ca_time.tv_sec &&
-	    st.st_mtim.tv_nsec == c->ca_time.tv_nsec) ||
-	    (fp = fopen(c->server->ca_file, "re")) == NULL)
-		return;
-	while ((n = fread(part, 1, sizeof(part), fp)) > 0)
-		buf_put(&b, part, n);
-	if (!ferror(fp) && !buf_failed(&b) && b.n > 0) {
-		free(c->ca);
-		c->ca = xstrndup(b.p, b.n);
-		c->ca_time = st.st_mtim;
-	}
-	fclose(fp);
-	buf_fini(&b);
-}
-
-static void
-set_blob(CURL *easy, CURLoption option, const char *pem)
-{
-	struct curl_blob blob = { (void *)(size_t)pem, strlen(pem),
-	    CURL_BLOB_COPY };
-
-	curl_easy_setopt(easy, option, &blob);
-}
-
-static void
-set_identity(struct watcher *w)
-{
-	struct kube_client *c = w->c;
-	struct kube_server *s = c->server;
-	const char *token = kube_server_token(s, clock_mono()), *ca;
-	char *line;
-
-	curl_slist_free_all(w->headers);
-	w->headers = curl_slist_append(NULL, "Accept: application/json");
-	if (token != NULL) {
-		line = xasprintf("Authorization: Bearer %s", token);
-		w->headers = curl_slist_append(w->headers, line);
-		free(line);
-	}
-	curl_easy_setopt(w->easy, CURLOPT_HTTPHEADER, w->headers);
-	load_ca(c);
-	if ((ca = s->ca != NULL ? s->ca : c->ca) != NULL)
-		set_blob(w->easy, CURLOPT_CAINFO_BLOB, ca);
-	if (s->cert != NULL && s->key != NULL) {
-		set_blob(w->easy, CURLOPT_SSLCERT_BLOB, s->cert);
-		set_blob(w->easy, CURLOPT_SSLKEY_BLOB, s->key);
-	}
-	if (s->insecure) {
-		curl_easy_setopt(w->easy, CURLOPT_SSL_VERIFYPEER, 0L);
-		curl_easy_setopt(w->easy, CURLOPT_SSL_VERIFYHOST, 0L);
-	}
-}
-
-static void
-set_transport(struct watcher *w)
-{
-	CURL *e = w->easy;
-
-	curl_easy_setopt(e, CURLOPT_PROTOCOLS_STR, "https,http");
-	curl_easy_setopt(e, CURLOPT_PROXY, "");
-	curl_easy_setopt(e, CURLOPT_NOSIGNAL, 1L);
-	curl_easy_setopt(e, CURLOPT_CONNECTTIMEOUT, 10L);
-	curl_easy_setopt(e, CURLOPT_TCP_KEEPALIVE, 1L);
-	curl_easy_setopt(e, CURLOPT_TCP_KEEPIDLE, 15L);
-	curl_easy_setopt(e, CURLOPT_TCP_KEEPINTVL, 5L);
-	curl_easy_setopt(e, CURLOPT_HTTP_VERSION, CURL_HTTP_VERSION_2TLS);
-	curl_easy_setopt(e, CURLOPT_PIPEWAIT, 1L);
-	curl_easy_setopt(e, CURLOPT_ACCEPT_ENCODING, "gzip");
-	curl_easy_setopt(e, CURLOPT_USERAGENT, "akkod/" PACKAGE_VERSION
-	    " (linux) kubernetes");
-	curl_easy_setopt(e, CURLOPT_RESOLVE, w->c->resolve);
-	curl_easy_setopt(e, CURLOPT_ERRORBUFFER, w->error);
-	curl_easy_setopt(e, CURLOPT_WRITEFUNCTION, on_bytes);
-	curl_easy_setopt(e, CURLOPT_WRITEDATA, w);
-	curl_easy_setopt(e, CURLOPT_PRIVATE, w);
-}
 
 /* Sends the list or watch that is due. */
 static void
@@ -256,13 +164,15 @@ request(struct watcher *w)
 {
 	struct buf url = BUF_INIT;
 
-	if ((w->easy = curl_easy_init()) == NULL)
-		abort();
 	make_url(w, &url);
-	curl_easy_setopt(w->easy, CURLOPT_URL, buf_cstr(&url));
+	curl_slist_free_all(w->headers);
+	w->headers = NULL;
+	w->easy = kube_http_request(w->c->http, buf_cstr(&url), &w->headers);
 	buf_fini(&url);
-	set_transport(w);
-	set_identity(w);
+	curl_easy_setopt(w->easy, CURLOPT_ERRORBUFFER, w->error);
+	curl_easy_setopt(w->easy, CURLOPT_WRITEFUNCTION, on_bytes);
+	curl_easy_setopt(w->easy, CURLOPT_WRITEDATA, w);
+	curl_easy_setopt(w->easy, CURLOPT_PRIVATE, w);
 	buf_reset(&w->body);
 	w->body.max = w->next == LISTING ? PAGE_BYTES : EVENT_BYTES;
 	w->error[0] = '\0';
@@ -276,7 +186,7 @@ request(struct watcher *w)
 		kube_list_begin(w->c->k, w->index);
 		w->begun = true;
 	}
-	curl_multi_add_handle(w->c->multi, w->easy);
+	curl_multi_add_handle(kube_http_multi(w->c->http), w->easy);
 }
 
 /* ---- Watching ------------------------------------------------------------------- */
@@ -504,7 +414,7 @@ refused(struct watcher *w, long status)
 		return;
 	}
 	if (status == 401)
-		kube_server_token_refused(w->c->server);
+		kube_http_refused(w->c->http);
 	snprintf(why, sizeof(why), "the API server answers %ld", status);
 	/* 429 loses nothing: the watch goes on from where it was. */
 	lost(w, status == 429 ? w->state : LISTING, why);
@@ -528,8 +438,7 @@ ended(struct watcher *w, CURLcode result)
 	long status = http_status(w);
 	enum state was = w->state;
 
-	curl_multi_remove_handle(w->c->multi, w->easy);
-	curl_easy_cleanup(w->easy);
+	kube_http_end(w->c->http, w->easy);
 	w->easy = NULL;
 	if (w->failed && w->expired)
 		expired(w);
@@ -581,10 +490,14 @@ reap(struct kube_client *c)
 	CURLMsg *m;
 	int left;
 
-	while ((m = curl_multi_info_read(c->multi, &left)) != NULL)
+	while ((m = curl_multi_info_read(kube_http_multi(c->http), &left)) != NULL)
 		if (m->msg == CURLMSG_DONE && curl_easy_getinfo(m->easy_handle,
-		    CURLINFO_PRIVATE, (char **)&w) == CURLE_OK)
-			ended(w, m->data.result);
+		    CURLINFO_PRIVATE, (char **)&w) == CURLE_OK) {
+			if (w != NULL)
+				ended(w, m->data.result);
+			else
+				kube_writer_ended(c->writer, m->data.result);
+		}
 }
 
 void
@@ -594,52 +507,16 @@ kube_client_turn(struct kube_client *c, struct pollfd *extra, unsigned n,
 	struct curl_waitfd fds[64];
 	int running;
 
-	timeout_ms = start_due(c, timeout_ms);
-	(void)curl_multi_perform(c->multi, &running);
+	timeout_ms = kube_writer_start(c->writer, start_due(c, timeout_ms));
+	(void)curl_multi_perform(kube_http_multi(c->http), &running);
 	for (unsigned i = 0; i < n && i < ARRAY_SIZE(fds); i++)
 		fds[i] = (struct curl_waitfd){ extra[i].fd, extra[i].events,
 		    0 };
-	(void)curl_multi_poll(c->multi, fds, n, timeout_ms, NULL);
+	(void)curl_multi_poll(kube_http_multi(c->http), fds, n, timeout_ms, NULL);
 	for (unsigned i = 0; i < n && i < ARRAY_SIZE(fds); i++)
 		extra[i].revents = fds[i].revents;
-	(void)curl_multi_perform(c->multi, &running);
+	(void)curl_multi_perform(kube_http_multi(c->http), &running);
 	reap(c);
-}
-
-/*
- * libcurl would resolve on a thread, which this process may not start. An
- * address needs nothing; a name is looked up once, now.
- */
-static int
-resolve(struct kube_client *c, char why[KUBE_WHY])
-{
-	struct addrinfo hints = { .ai_socktype = SOCK_STREAM }, *all;
-	char *host = NULL, *port = NULL, addr[NI_MAXHOST], *line;
-	CURLU *u = curl_url();
-	int r = -EINVAL;
-
-	if (u == NULL || curl_url_set(u, CURLUPART_URL, c->server->url, 0) ||
-	    curl_url_get(u, CURLUPART_HOST, &host, 0) ||
-	    curl_url_get(u, CURLUPART_PORT, &port, CURLU_DEFAULT_PORT)) {
-		snprintf(why, KUBE_WHY, "endpoint \"%s\" is not a URL",
-		    c->server->url);
-	} else if (host[0] == '[' || getaddrinfo(host, port, &hints,
-	    &all) != 0) {
-		r = 0;		/* an address, or libcurl says what is wrong */
-	} else {
-		if (getnameinfo(all->ai_addr, all->ai_addrlen, addr,
-		    sizeof(addr), NULL, 0, NI_NUMERICHOST) == 0) {
-			line = xasprintf("%s:%s:%s", host, port, addr);
-			c->resolve = curl_slist_append(NULL, line);
-			free(line);
-		}
-		freeaddrinfo(all);
-		r = 0;
-	}
-	curl_free(host);
-	curl_free(port);
-	curl_url_cleanup(u);
-	return r;
 }
 
 struct kube_client *
@@ -649,17 +526,11 @@ kube_client_new(struct kube *k, struct kube_server *server, char why[KUBE_WHY])
 	const struct kube_watch *watches;
 
 	c->k = k;
-	c->server = server;
-	if (curl_global_init(CURL_GLOBAL_DEFAULT) != 0 ||
-	    (c->multi = curl_multi_init()) == NULL) {
-		snprintf(why, KUBE_WHY, "libcurl cannot start");
-		free(c);
-		return NULL;
-	}
-	if (resolve(c, why) < 0) {
+	if ((c->http = kube_http_new(server, why)) == NULL) {
 		kube_client_free(c);
 		return NULL;
 	}
+	c->writer = kube_writer_new(k, c->http);
 	c->n = kube_watches(k, &watches);
 	c->v = xcalloc(c->n, sizeof(*c->v));
 	for (unsigned i = 0; i < c->n; i++) {
@@ -680,18 +551,15 @@ kube_client_free(struct kube_client *c)
 	for (unsigned i = 0; i < c->n; i++) {
 		struct watcher *w = &c->v[i];
 
-		if (w->easy != NULL) {
-			curl_multi_remove_handle(c->multi, w->easy);
-			curl_easy_cleanup(w->easy);
-		}
+		if (w->easy != NULL)
+			kube_http_end(c->http, w->easy);
 		curl_slist_free_all(w->headers);
 		buf_fini(&w->body);
 		free(w->version);
 		free(w->more);
 	}
-	curl_multi_cleanup(c->multi);
-	curl_slist_free_all(c->resolve);
-	free(c->ca);
+	kube_writer_free(c->writer);
+	kube_http_free(c->http);
 	free(c->v);
 	free(c);
 }

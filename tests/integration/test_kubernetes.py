@@ -33,7 +33,7 @@ ping: {}
 log: {level: DEBUG}
 accessLog: {filePath: @dir@/access.log, format: json}
 providers:
-  kubernetesIngress: {}
+  kubernetesIngress: {ingressEndpoint: {ip: 10.99.0.77}}
   kubernetesCRD: {}
 """
 
@@ -169,6 +169,20 @@ def test_an_ingress_is_live_and_goes(kube):
     assert line["ServiceURL"] == kube.app.url
     kube.cluster.kubectl("delete", "ingress", "one")
     until(lambda: status(kube, "one.test") == 404)
+
+
+def test_the_status_is_written(kube):
+    path = "/apis/networking.k8s.io/v1/namespaces/default/ingresses/told"
+    kube.cluster.apply(objects(ingress("told", "told.test")))
+    until(lambda: kube.cluster.get(path)["status"]["loadBalancer"].get("ingress")
+          == [{"ip": "10.99.0.77"}])
+    # And again after somebody else took it away; nothing else is touched.
+    told = kube.cluster.get(path)
+    assert told["spec"]["rules"][0]["host"] == "told.test"
+    told["status"] = {"loadBalancer": {}}
+    kube.cluster.call("PUT", path + "/status", told)
+    until(lambda: kube.cluster.get(path)["status"]["loadBalancer"].get("ingress")
+          == [{"ip": "10.99.0.77"}])
 
 
 def test_a_change_is_live_in_milliseconds(kube):
