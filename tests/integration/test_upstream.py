@@ -15,6 +15,7 @@ import pytest
 
 from harness.pki import Authority
 from harness.ports import free_port
+from harness.proc import state, until
 from harness.rows import head
 from harness.script import Script, mark_log
 from harness.upstream import server_context
@@ -296,6 +297,7 @@ def stale(site, method, body=None, path="/again"):
         first = site.upstream.last.connection
         pid = site.worker_pids()[0]
         os.kill(pid, signal.SIGSTOP)
+        until(lambda: state(pid) == "T", what="the stop")
         try:
             data = f"{method} {path} HTTP/1.1\r\nHost: a.test\r\n".encode()
             if body is not None:

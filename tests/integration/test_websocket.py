@@ -13,6 +13,7 @@ import pytest
 import websockets
 
 from conftest import ONE_SERVICE
+from harness.proc import state, until
 
 KEY = "dGhlIHNhbXBsZSBub25jZQ=="
 ASK = [("Connection", "Upgrade"), ("Upgrade", "websocket"),
@@ -308,6 +309,7 @@ def test_a_lost_client_leaves_no_tunnel_in_the_pool(akkod, upstream):
         c.send(("\r\n".join(lines) + "\r\n\r\n").encode())
         assert asked.wait(10)
         os.kill(pid, signal.SIGSTOP)
+        until(lambda: state(pid) == "T", what="the stop")
         try:
             go.set()
             time.sleep(0.1)
