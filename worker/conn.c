@@ -2,6 +2,7 @@
 /* A client connection; see conn.h. */
 #include "conn.h"
 
+#include "clients.h"
 #include "generation.h"
 #include "http1.h"
 #include "http2.h"
@@ -37,6 +38,7 @@ conn_free(struct conn *c)
 	*c->prev = c->next;
 	if (c->next != NULL)
 		c->next->prev = c->prev;
+	client_leave(c->client);
 	w->nconns--;
 	live_bump(w->mine->connections, -1);
 	free(c);
@@ -194,16 +196,6 @@ conn_park(struct conn *c)
 
 /* ---- Accepting ------------------------------------------------------------- */
 
-static unsigned
-same_address(const struct worker *w, const struct addr *a)
-{
-	unsigned n = 0;
-
-	for (const struct conn *c = w->conns; c != NULL; c = c->next)
-		n += addr_eq(&c->peer, a);
-	return n;
-}
-
 static int
 conn_addresses(struct conn *c, int fd)
 {
@@ -224,17 +216,19 @@ conn_addresses(struct conn *c, int fd)
 
 /* Over the limits the connection is closed at once and counted (S-106). */
 static bool
-conn_admit(struct worker *w, const struct conn *c)
+conn_admit(struct worker *w, struct conn *c)
 {
 	if (w->nconns >= w->limits.max_conns) {
 		log_limited(LOG_WARN, "%u connections: no more are taken",
 		    w->nconns);
 		return false;
 	}
-	/* Counting is long, so only when there can be too many. */
-	if (w->nconns >= w->limits.max_per_address &&
-	    !proxied_peer_trusted(c) &&
-	    same_address(w, &c->peer) >= w->limits.max_per_address) {
+	/* One that speaks for many is not counted. */
+	if (proxied_peer_trusted(c))
+		return true;
+	c->client = client_enter(w->clients, &c->peer,
+	    w->limits.max_per_address);
+	if (c->client == NULL) {
 		log_limited(LOG_WARN, "one address holds %u connections: "
 		    "no more are taken from it", w->limits.max_per_address);
 		return false;
@@ -257,8 +251,13 @@ conn_accepted(void *arg, int fd)
 		return;
 	}
 	live_bump(w->mine->accepted, 1);
-	if ((c = calloc(1, sizeof(*c))) == NULL || conn_addresses(c, fd) < 0 ||
-	    !conn_admit(w, c)) {
+	if ((c = calloc(1, sizeof(*c))) == NULL) {
+		close(fd);
+		return;
+	}
+	c->w = w;
+	c->l = l;
+	if (conn_addresses(c, fd) < 0 || !conn_admit(w, c)) {
 		free(c);
 		close(fd);
 		return;
@@ -267,6 +266,7 @@ conn_accepted(void *arg, int fd)
 
 	if (s == NULL) {
 		(void)pool_shed(w->pool);
+		client_leave(c->client);
 		free(c);
 		close(fd);
 		return;
@@ -274,8 +274,6 @@ conn_accepted(void *arg, int fd)
 	s->notify = on_parked;
 	s->arg = c;
 	stream_init(&c->st, s, NULL);
-	c->w = w;
-	c->l = l;
 	c->accepted = ring_now(w->ring);
 	c->timer.fn = on_idle;
 	c->next = w->conns;

@@ -39,6 +39,7 @@ struct conn {
 	struct worker *w;
 	struct listener *l;
 	struct conn *next, **prev;	/* in w->conns */
+	struct client *client;		/* counts it; NULL: a trusted proxy */
 	struct timer timer;		/* parked: when to give up */
 	struct addr peer, local;
 	uint16_t peer_port, local_port;

@@ -8,6 +8,7 @@ libworker_a_SOURCES = \
 	worker/access_line.c worker/access_line.h \
 	worker/access_log.c worker/access_log.h \
 	worker/chain.c \
+	worker/clients.c worker/clients.h \
 	worker/conn.c worker/conn.h \
 	worker/entry.c worker/entry.h \
 	worker/exchange.c worker/exchange.h \
@@ -62,3 +63,9 @@ tests_unit_test_http2_budget_CPPFLAGS = $(AM_CPPFLAGS) $(I_WORKER) \
 tests_unit_test_http2_budget_SOURCES = tests/unit/test_http2_budget.c \
 	tests/unit/unit.h
 tests_unit_test_http2_budget_LDADD = libworker.a libbase.a $(CHECK_LIBS)
+
+UNIT_TESTS += tests/unit/test_clients
+tests_unit_test_clients_CPPFLAGS = $(AM_CPPFLAGS) $(I_WORKER) \
+	-I$(srcdir)/tests/unit
+tests_unit_test_clients_SOURCES = tests/unit/test_clients.c tests/unit/unit.h
+tests_unit_test_clients_LDADD = libworker.a libbase.a $(CHECK_LIBS)

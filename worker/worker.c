@@ -3,6 +3,7 @@
 #include "worker.h"
 
 #include "access_log.h"
+#include "clients.h"
 #include "conn.h"
 #include "context.h"
 #include "generation.h"
@@ -450,11 +451,12 @@ worker_init(struct worker *w, const struct msg_hello *h)
 	tls_init();
 	w->tls = tls_contexts_new();
 	w->pool = pool_new(w);
+	w->clients = clients_new(w->live->seed);
 	w->access_log = access_log_new(w);
 	spare_open();
 	w->control = watch_start(w->ring, INHERIT_CONTROL, on_control, w);
-	return w->tls == NULL || w->pool == NULL || w->access_log == NULL ||
-	    w->control == NULL ? -ENOMEM : 0;
+	return w->tls == NULL || w->pool == NULL || w->clients == NULL ||
+	    w->access_log == NULL || w->control == NULL ? -ENOMEM : 0;
 }
 
 static void

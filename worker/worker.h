@@ -51,6 +51,7 @@ struct worker {
 	struct live *live;		/* shared state of all workers */
 	struct live_worker *mine;	/* this worker's slot in it */
 	struct exchange *free_exchanges;
+	struct clients *clients;	/* connections by address */
 	struct conn *conns;		/* all client connections */
 	struct listener *listeners;
 	unsigned nconns;

@@ -203,3 +203,17 @@ akkod: {workers: 1, limits: {perAddress: 3}}
             return False
 
     until(room, what="room for another")
+
+
+def test_a_trusted_proxy_speaks_for_many(serve):
+    """One address, but many clients behind it: they are not bound together."""
+    a = serve("""
+entryPoints:
+  web: {address: "127.0.0.1:@web@", forwardedHeaders: {trustedIPs: [127.0.0.1]}}
+akkod: {workers: 1, limits: {perAddress: 3}}
+""")
+    clients = [a.client() for _ in range(8)]
+    for c in clients:
+        assert c.request("GET", "/").status == 200
+    for c in clients:
+        c.close()
