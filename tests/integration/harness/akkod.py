@@ -37,6 +37,8 @@ class Akkod:
     other words.
     """
 
+    host = "127.0.0.1"
+
     def __init__(self, directory, io, config, values=None, args=(), env=None,
                  prefix=(), wait=True, program=PROGRAM, host="127.0.0.1"):
         self.host = host
