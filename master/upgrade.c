@@ -113,6 +113,7 @@ tell_old(struct upgrade *u)
 		old.connections += atomic_load(
 		    &live_worker_of(&m->slots[i])->connections);
 	(void)handover_send(u->watch.fd, HO_OLD, &old, NULL, 0);
+	loop_at(m->loop, &u->timer, clock_mono() + TELL_TIME);
 }
 
 static void
@@ -132,10 +133,10 @@ on_timer(struct timer_at *t)
 		break;
 	case STEP_TRIAL:
 		step_down(u);
-		/* FALLTHROUGH */
+		tell_old(u);
+		break;
 	case STEP_OVER:
 		tell_old(u);
-		loop_at(u->m->loop, &u->timer, clock_mono() + TELL_TIME);
 		break;
 	}
 }
