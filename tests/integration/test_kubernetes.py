@@ -358,6 +358,76 @@ def test_a_kubeconfig_may_come_later(cluster, app, module_io, tmp_path_factory):
         a.close()
 
 
+def limited_user(cluster, name, rules):
+    """A kubeconfig of a user who may do just that."""
+    cluster.apply(objects(
+        {"apiVersion": "rbac.authorization.k8s.io/v1", "kind": "ClusterRole",
+         "metadata": {"name": name}, "rules": rules},
+        {"apiVersion": "rbac.authorization.k8s.io/v1",
+         "kind": "ClusterRoleBinding", "metadata": {"name": name},
+         "roleRef": {"apiGroup": "rbac.authorization.k8s.io",
+                     "kind": "ClusterRole", "name": name},
+         "subjects": [{"kind": "User", "name": name,
+                       "apiGroup": "rbac.authorization.k8s.io"}]}))
+    config = cluster.dir / f"kubeconfig-{name}"
+    config.write_text(cluster.config_of(cluster.user(name)))
+    config.chmod(0o644)
+    return config
+
+
+def reads(group, *resources):
+    return {"apiGroups": [group], "resources": list(resources),
+            "verbs": ["get", "list", "watch"]}
+
+
+def test_what_is_forbidden_counts_as_empty(cluster, app, module_io,
+                                           tmp_path_factory):
+    """A role of an old chart: no ConfigMaps, Nodes, classes, Middlewares."""
+    name = f"poor-{module_io}"
+    config = limited_user(cluster, name, [
+        reads("", "services", "secrets"),
+        reads("discovery.k8s.io", "endpointslices"),
+        reads("networking.k8s.io", "ingresses"),
+        reads("traefik.io", "ingressroutes")])
+    cluster.apply(objects(service("app", app), ingress("poor", "poor.test")))
+    a = Akkod(tmp_path_factory.mktemp("poor"), module_io, CONFIG,
+              env={"KUBECONFIG": str(config)}, host="10.99.0.1")
+    try:
+        until(lambda: status(a, "poor.test") == 200)
+        assert "middlewares.traefik.io" in a.log
+        # Allowed later, it is taken up by itself.
+        limited_user(cluster, name, [
+            reads("", "services", "secrets"),
+            reads("discovery.k8s.io", "endpointslices"),
+            reads("networking.k8s.io", "ingresses"),
+            reads("traefik.io", "ingressroutes", "middlewares")])
+        cluster.apply(objects(
+            middleware("allowed", {"addPrefix": {"prefix": "/p"}}),
+            ingress("poor", "poor.test", annotations=router(
+                middlewares="default-allowed@kubernetescrd"))))
+        until(lambda: status(a, "poor.test") == 503 or json.loads(
+            a.get("/x", host="poor.test").body)["target"] == "/p/x")
+        until(lambda: status(a, "poor.test") == 200 and json.loads(
+            a.get("/x", host="poor.test").body)["target"] == "/p/x", 30)
+    finally:
+        a.close()
+
+
+def test_watches_that_end_lose_nothing(kube):
+    """The server ends each watch after some seconds; changes go on."""
+    kube.cluster.kill_api()
+    kube.cluster.start_api("--min-request-timeout=2")
+    try:
+        for n in range(12):
+            kube.cluster.wait(lambda n=n: kube.cluster.apply(objects(
+                ingress("ends", "ends.test", f"/{n}"))))
+            until(lambda n=n: status(kube, "ends.test", f"/{n}") == 200)
+            time.sleep(0.5)
+    finally:
+        kube.cluster.kill_api()
+        kube.cluster.start_api()
+
+
 def test_a_burst_of_ingresses(kube):
     """Three hundred as fast as the API server takes them, and away at once."""
     path = "/apis/networking.k8s.io/v1/namespaces/default/ingresses"

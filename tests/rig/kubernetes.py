@@ -55,7 +55,7 @@ class Cluster:
         self.bin = programs()
         self.authority = authority
         self.server_cert = authority.leaf(self.address, "127.0.0.1", "localhost")
-        self.admin = self._user("admin", ["system:masters"])
+        self.admin = self.user("admin", ["system:masters"])
         self.signing = authority.leaf("service-account", kind="rsa")
         self.processes = {}
         self.context = ssl.create_default_context(cafile=authority.file)
@@ -65,7 +65,8 @@ class Cluster:
         self.kubeconfig.chmod(0o644)
         self._public_key()
 
-    def _user(self, name, groups=()):
+    def user(self, name, groups=()):
+        """Certificate and key of a user."""
         return self.authority.leaf(name, file=f"user-{name}", client=True,
                                    groups=groups)
 
@@ -130,7 +131,9 @@ class Cluster:
         self.wait(lambda: self.get("/readyz", raw=True))
 
     def kill_api(self):
-        self.processes.pop("kube-apiserver").kill()
+        server = self.processes.pop("kube-apiserver")
+        server.kill()
+        server.wait()
 
     def wait(self, works, seconds=60):
         end = time.monotonic() + seconds
