@@ -430,6 +430,16 @@ set_note(struct provider *p, struct root *r, const struct kube_out *out,
 }
 
 static void
+set_status(struct provider *p, struct root *r, json_t *status)
+{
+	/* Where one waits already it stands in the list. */
+	if (status != NULL && r->status == NULL)
+		push_root(&p->statuses, r);
+	json_decref(r->status);
+	r->status = json_incref(status);
+}
+
+static void
 root_free(struct provider *p, struct root *r)
 {
 	struct buf key = BUF_INIT;
@@ -470,11 +480,7 @@ rebuild(struct provider *p, struct root *r, struct kube_view *v,
 	replace_outputs(p, r, &out);
 	set_deps(p, r, &deps);
 	told = set_note(p, r, &out, stream);
-	json_decref(r->status);
-	r->status = json_incref(out.status);
-	/* One that stands there twice is empty when it comes again. */
-	if (r->status != NULL)
-		push_root(&p->statuses, r);
+	set_status(p, r, out.status);
 	kube_out_fini(&out);
 	r->dirty = false;
 	if (c == NULL)
