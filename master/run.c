@@ -23,6 +23,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <malloc.h>
 #include <signal.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -33,6 +34,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#define KEEP_BYTES	(32 << 20)
 #define IDLE_TIME	NSEC_SEC	/* of idle clients after the stop */
 #define STOP_EXTRA	(2 * NSEC_SEC)	/* beyond the workers' own limit */
 
@@ -568,6 +570,9 @@ master_run(const struct run_options *opt)
 	    .waiter_timer.at = NSEC_NEVER, .snapshot_timer.at = NSEC_NEVER,
 	    .renew_timer.at = NSEC_NEVER, .status_timer.at = NSEC_NEVER,
 	    .started = clock_wall() };
+	/* Each compilation uses what the last one freed: no faults again. */
+	(void)mallopt(M_MMAP_THRESHOLD, KEEP_BYTES);
+	(void)mallopt(M_TRIM_THRESHOLD, KEEP_BYTES);
 	m.loop = loop_new();
 	if (prepare(&m) < 0) {
 		m.exit_status = 1;
