@@ -246,6 +246,41 @@ def test_as_an_ordinary_user(ordinary, place):
     a.reload(PLAIN + "http: {routers: {}}\n# again\n")
 
 
+def test_an_ordinary_user_upgrades(ordinary, place):
+    """The new program has no more than the old one had."""
+    a = ordinary()
+    first = a.process.pid
+    done = a.command("upgrade")
+    assert done.returncode == 0, done.stderr + a.log
+    pid = int((place / "run/akkod.pid").read_text())
+    assert pid != first
+    for p in (pid, *(w["pid"] for w in a.status()["workers"])):
+        s = proc.status(p)
+        assert s["Uid"].split() == [str(NOBODY.pw_uid)] * 4
+        assert set(capabilities(p).values()) == {0}
+        assert s["NoNewPrivs"] == "1"
+    assert a.get("/ping").status == 200 and handshake(a)
+    assert a.command("stop").returncode == 0
+    proc.until(lambda: not proc.alive(pid), 15)
+    assert a.process.wait(15) == 0
+
+
+def test_root_upgrades(akkod, upstream):
+    """Root's successor keeps the same capabilities, and its workers none."""
+    u = upstream()
+    a = akkod(ONE_SERVICE, values={"upstream": u.port})
+    before = capabilities(a.process.pid)
+    assert a.command("upgrade").returncode == 0
+    s = a.status()
+    assert capabilities(s["pid"]) == before
+    for w in s["workers"]:
+        assert set(capabilities(w["pid"]).values()) == {0}
+        assert proc.status(w["pid"])["Uid"].split()[0] == str(NOBODY.pw_uid)
+    assert a.get().status == 200
+    assert a.command("stop", "--now").returncode == 0
+    proc.until(lambda: not proc.alive(s["pid"]), 15)
+
+
 def test_a_low_port_needs_more(ordinary):
     low = Path("/proc/sys/net/ipv4/ip_unprivileged_port_start").read_text()
     if int(low) < 80:
