@@ -209,6 +209,9 @@ encode_whole(struct fiber *f, struct exchange *x, struct compress_sink *s,
 	}
 	if (r == 0 && buf_failed(&all))
 		r = -ENOMEM;
+	/* Before the send: few are kept, and a new one costs more than its work. */
+	encoder_free(s->enc);
+	s->enc = NULL;
 	x->resp.length = (int64_t)all.n;
 	if (r == 0 && (r = sink_head(f, x, s->s.out)) == 0)
 		r = sink_body(f, x, s->s.out, buf_str(&all), true);
