@@ -150,7 +150,10 @@ new_session(SSL *ssl, SSL_SESSION *s)
 {
 	struct tls_conn *c = engine_conn(ssl);
 
-	if (c == NULL || c->session_key == 0 || !SSL_SESSION_is_resumable(s))
+	if (c == NULL)
+		return 0;
+	c->got_session = true;
+	if (c->session_key == 0 || !SSL_SESSION_is_resumable(s))
 		return 0;
 	sessions_put(c->set->sessions, c->session_key, s);
 	return 1;	/* the reference is ours now */

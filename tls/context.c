@@ -5,6 +5,7 @@
 #include "tls_impl.h"
 
 #include "memory.h"
+#include "suite.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -104,6 +105,7 @@ context_setup(SSL_CTX *ctx, uint16_t min, uint16_t max, struct str ciphers,
 	/* The caller holds the bytes; see tls.h. */
 	SSL_CTX_set_read_ahead(ctx, 0);
 	SSL_CTX_set_max_early_data(ctx, 0);
+	takeover_context(ctx);
 	return setup_ciphers(ctx, min < TLS1_2_VERSION, ciphers, why, why_size);
 }
 
@@ -119,6 +121,8 @@ tls_contexts_new(void)
 	set->ticket_cipher = EVP_CIPHER_fetch(NULL, "AES-256-CBC", NULL);
 	set->certs = certcache_new(CERTS_MAX);
 	set->sessions = sessions_new();
+	set->suites = suites_new();
+	set->own_records = true;
 	if (set->ticket_cipher == NULL || set->certs == NULL ||
 	    set->sessions == NULL) {
 		tls_contexts_free(set);
@@ -147,6 +151,7 @@ tls_contexts_free(struct tls_contexts *set)
 	sessions_free(set->sessions);
 	X509_STORE_free(set->system_roots);
 	EVP_CIPHER_free(set->ticket_cipher);
+	suites_free(set->suites);
 	OPENSSL_cleanse(set->ticket, sizeof(set->ticket));
 	free(set);
 }
@@ -157,6 +162,12 @@ tls_contexts_set_tickets(struct tls_contexts *set,
 {
 	memcpy(set->ticket, key, sizeof(set->ticket));
 	set->has_tickets = true;
+}
+
+void
+tls_contexts_own_records(struct tls_contexts *set, bool own)
+{
+	set->own_records = own;
 }
 
 int

@@ -132,6 +132,12 @@ void	tls_contexts_set_tickets(struct tls_contexts *set,
 	    const struct tls_ticket_key key[TLS_TICKET_KEYS]);
 
 /*
+ * Whether TLS 1.3 connections that begin from now on leave OpenSSL after their
+ * handshake (layer.h); they do until this says otherwise.
+ */
+void	tls_contexts_own_records(struct tls_contexts *set, bool own);
+
+/*
  * Builds the context of a policy now, so that its faults are found before a
  * connection needs it. 0 or -errno with a reason in why.
  */
@@ -149,6 +155,8 @@ void	tls_contexts_trim(struct tls_contexts *set);
 struct tls_stats {
 	unsigned contexts, certs, sessions;	/* cached */
 	uint64_t full, resumed, failed;		/* handshakes as server */
+	/* Open now, handshake done, by what their records are made of. */
+	uint64_t own, openssl;
 };
 void	tls_contexts_stats(const struct tls_contexts *set,
 	    struct tls_stats *ret);

@@ -1,13 +1,17 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * The engine behind tls.h: one SSL object over a BIO that reads from and
- * writes to the buffers of the current call.
+ * writes to the buffers of the current call. After a TLS 1.3 handshake the
+ * record layer of layer.h takes its place (takeover.c).
  *
  * OpenSSL's error queue belongs to the thread, not to the connection. So every
  * function here clears it, makes one call and reads the outcome before it
  * returns; nothing between these three may wait.
  */
 #include "tls_impl.h"
+
+#include "cursor.h"
+#include "layer.h"
 
 #include <assert.h>
 #include <errno.h>
@@ -38,6 +42,7 @@ bio_read(BIO *b, char *dst, int n)
 	memcpy(dst, io->in, k);
 	io->in += k;
 	io->in_n -= k;
+	takeover_input(c, k);
 	return (int)k;
 }
 
@@ -250,6 +255,7 @@ conn_new(struct tls_contexts *set, SSL_CTX *ctx, bool server)
 		return NULL;
 	}
 	SSL_set_bio(c->ssl, b, b);
+	takeover_begin(c);
 	if (server)
 		SSL_set_accept_state(c->ssl);
 	else
@@ -350,14 +356,31 @@ tls_connect_new(struct tls_contexts *set, const struct tls_client_policy *p,
 }
 
 void
-tls_free(struct tls_conn *c)
+engine_ssl_free(struct tls_conn *c)
 {
-	if (c == NULL)
+	if (c->ssl == NULL)
 		return;
 	/* Otherwise OpenSSL marks a session that others hold as dead. */
 	SSL_set_shutdown(c->ssl, SSL_SENT_SHUTDOWN | SSL_RECEIVED_SHUTDOWN);
 	c->mute = true;
 	SSL_free(c->ssl);
+	c->ssl = NULL;
+	c->mute = false;
+	ERR_clear_error();
+}
+
+void
+tls_free(struct tls_conn *c)
+{
+	if (c == NULL)
+		return;
+	if (c->done && c->own != NULL)
+		c->set->stats.own--;
+	else if (c->done)
+		c->set->stats.openssl--;
+	engine_ssl_free(c);
+	layer_free(c->own);
+	takeover_free(c->takeover);
 	if (c->ctx != NULL)
 		server_context_unref(c->set, c->ctx);
 	if (c->cctx != NULL)
@@ -365,6 +388,7 @@ tls_free(struct tls_conn *c)
 	for (unsigned i = 0; i < c->npeer; i++)
 		OPENSSL_free((void *)(uintptr_t)c->peer[i].p);
 	free(c->peer);
+	free(c->subject);
 	free(c->sni);
 	free(c->alpn);
 	free(c->text);
@@ -425,6 +449,8 @@ handshake_ended(struct tls_conn *c)
 	f->resumed = SSL_session_reused(c->ssl) == 1;
 	f->has_peer_cert = SSL_get0_peer_certificate(c->ssl) != NULL;
 	set_alpn(c);
+	c->set->stats.openssl++;
+	takeover_handshake_done(c);
 	if (!c->server) {
 		keep_renewed(c);
 		return;
@@ -464,6 +490,9 @@ tls_handshake(struct tls_conn *c, struct tls_io *io)
 	r = SSL_do_handshake(c->ssl);
 	if (r == 1) {
 		handshake_ended(c);
+		/* A client's tickets still come; without a use for them: now. */
+		if (c->server || c->session_key == 0)
+			takeover_try(c);
 		r = 0;
 	} else
 		r = outcome(c, r);
@@ -479,20 +508,12 @@ tls_handshake_done(const struct tls_conn *c)
 
 /* ---- Data ------------------------------------------------------------------ */
 
-int
-tls_read(struct tls_conn *c, struct tls_io *io, void *dst, size_t n)
+static int
+ssl_read(struct tls_conn *c, struct tls_io *io, void *dst, size_t n)
 {
 	size_t got = 0, k;
 	int err = 0, r;
 
-	if (c->failure != TLS_FAIL_NONE)
-		return failure_errno(c);
-	if (c->peer_closed)
-		return 0;
-	assert(c->done);
-	assert(n > 0);
-	if (n > INT32_MAX)
-		n = INT32_MAX;
 	c->io = io;
 	while (got < n && (got == 0 || io->in_n > 0)) {
 		ERR_clear_error();
@@ -509,13 +530,52 @@ tls_read(struct tls_conn *c, struct tls_io *io, void *dst, size_t n)
 			break;
 	}
 	c->io = NULL;
+	if (c->takeover != NULL && c->failure == TLS_FAIL_NONE &&
+	    !c->peer_closed && (c->got_session || got > 0))
+		takeover_try(c);
 	/* A failure behind good bytes is told by the next call. */
 	return got > 0 ? (int)got : err;
+}
+
+/* Notes why the own record layer gave up; returns r. */
+static ssize_t
+own_outcome(struct tls_conn *c, ssize_t r)
+{
+	struct layer *l = c->own;
+	char text[96];
+
+	c->peer_closed = l->peer_closed;
+	if (c->failure != TLS_FAIL_NONE || (!l->broken && !l->alerted))
+		return r;
+	c->alert = l->alert;
+	(void)snprintf(text, sizeof(text), "%s: %s", l->alerted ?
+	    "alert from the peer" : "bad record", l->alert < 0 ?
+	    "cannot be sealed" : SSL_alert_desc_string_long(l->alert));
+	engine_fail(c, l->alerted ? TLS_FAIL_ALERT : TLS_FAIL_PROTOCOL, text);
+	return r;
+}
+
+int
+tls_read(struct tls_conn *c, struct tls_io *io, void *dst, size_t n)
+{
+	if (c->failure != TLS_FAIL_NONE)
+		return failure_errno(c);
+	if (c->peer_closed && (c->own == NULL || layer_pending(c->own) == 0))
+		return 0;
+	assert(c->done);
+	assert(n > 0);
+	if (n > INT32_MAX)
+		n = INT32_MAX;
+	if (c->own != NULL)
+		return (int)own_outcome(c, layer_read(c->own, io, dst, n));
+	return ssl_read(c, io, dst, n);
 }
 
 size_t
 tls_pending(const struct tls_conn *c)
 {
+	if (c->own != NULL)
+		return layer_pending(c->own);
 	return c->done ? (size_t)SSL_pending(c->ssl) : 0;
 }
 
@@ -523,36 +583,6 @@ bool
 tls_peer_closed(const struct tls_conn *c)
 {
 	return c->peer_closed;
-}
-
-/* Where the next bytes of a vector stand. */
-struct cursor {
-	const struct iovec *iov;
-	unsigned n;
-	size_t off;		/* in iov[0] */
-};
-
-static void
-cursor_skip_empty(struct cursor *cur)
-{
-	while (cur->n > 0 && cur->off == cur->iov->iov_len) {
-		cur->iov++;
-		cur->n--;
-		cur->off = 0;
-	}
-}
-
-static void
-cursor_advance(struct cursor *cur, size_t k)
-{
-	while (k > 0) {
-		size_t left = cur->iov->iov_len - cur->off;
-		size_t step = k < left ? k : left;
-
-		cur->off += step;
-		k -= step;
-		cursor_skip_empty(cur);
-	}
 }
 
 /*
@@ -585,28 +615,13 @@ cursor_record(const struct cursor *cur, size_t max)
 	return str_n(gathered, got);
 }
 
-/* Room for a record of up to n clear bytes: how many of them fit. */
-static size_t
-room_for(struct tls_io *io, size_t n)
-{
-	size_t room = io->out_cap - io->out_n;
-
-	if (room < n + TLS_OVERHEAD && io->grow != NULL &&
-	    io->grow(io, n + TLS_OVERHEAD) == 0)
-		room = io->out_cap - io->out_n;
-	if (room <= TLS_OVERHEAD)
-		return 0;
-	room -= TLS_OVERHEAD;
-	return room < n ? room : n;
-}
-
 static int
 write_records(struct tls_conn *c, struct tls_io *io, struct cursor *cur,
     size_t total, size_t *ret_done)
 {
 	while (*ret_done < total) {
 		size_t left = total - *ret_done, k;
-		size_t max = room_for(io, left < TLS_RECORD_MAX ? left :
+		size_t max = layer_room(io, left < TLS_RECORD_MAX ? left :
 		    TLS_RECORD_MAX);
 		struct str rec;
 		int r;
@@ -636,6 +651,8 @@ tls_write(struct tls_conn *c, struct tls_io *io, const struct iovec *iov,
 	assert(c->done);
 	if (c->close_sent)
 		return -EPIPE;
+	if (c->own != NULL)
+		return own_outcome(c, layer_write(c->own, io, iov, n));
 	for (unsigned i = 0; i < n; i++)
 		total += iov[i].iov_len;
 	cursor_skip_empty(&cur);
@@ -665,6 +682,8 @@ tls_close_notify(struct tls_conn *c, struct tls_io *io)
 	if (!c->done || c->close_sent)
 		return 0;
 	c->close_sent = true;
+	if (c->own != NULL)
+		return (int)own_outcome(c, layer_close(c->own, io));
 	c->io = io;
 	ERR_clear_error();
 	r = SSL_shutdown(c->ssl);
@@ -693,43 +712,88 @@ peer_add(struct tls_conn *c, X509 *x)
 		c->peer[c->npeer++] = str_n(der, (size_t)n);
 }
 
+int
+engine_keep_peer(struct tls_conn *c)
+{
+	STACK_OF(X509) *rest;
+
+	if (c->peer != NULL || !c->facts.has_peer_cert)
+		return 0;
+	if ((c->peer = calloc(TLS_CHAIN_MAX, sizeof(*c->peer))) == NULL)
+		return -ENOMEM;
+	ERR_clear_error();
+	rest = SSL_get_peer_cert_chain(c->ssl);
+	peer_add(c, SSL_get0_peer_certificate(c->ssl));
+	/* A client sees the leaf in the chain, a server does not. */
+	for (int i = c->server ? 0 : 1; i < sk_X509_num(rest); i++)
+		peer_add(c, sk_X509_value(rest, i));
+	ERR_clear_error();
+	return 0;
+}
+
 unsigned
 tls_peer_chain(struct tls_conn *c, struct str *ret, unsigned max)
 {
-	STACK_OF(X509) *rest = SSL_get_peer_cert_chain(c->ssl);
 	unsigned n;
 
-	if (c->peer == NULL && c->facts.has_peer_cert) {
-		if ((c->peer = calloc(TLS_CHAIN_MAX, sizeof(*c->peer))) == NULL)
-			return 0;
-		ERR_clear_error();
-		peer_add(c, SSL_get0_peer_certificate(c->ssl));
-		/* A client sees the leaf in the chain, a server does not. */
-		for (int i = c->server ? 0 : 1; i < sk_X509_num(rest); i++)
-			peer_add(c, sk_X509_value(rest, i));
-		ERR_clear_error();
-	}
+	if (c->ssl != NULL)
+		(void)engine_keep_peer(c);
 	n = c->npeer < max ? c->npeer : max;
 	if (n > 0)
 		memcpy(ret, c->peer, n * sizeof(*ret));
 	return n;
 }
 
+/* A reference of its own to the peer's certificate, or NULL. */
+static X509 *
+peer_cert(struct tls_conn *c)
+{
+	const unsigned char *p;
+
+	if (!c->facts.has_peer_cert)
+		return NULL;
+	if (c->ssl != NULL)
+		return SSL_get1_peer_certificate(c->ssl);
+	if (c->npeer == 0)
+		return NULL;
+	p = (const unsigned char *)c->peer[0].p;
+	return d2i_X509(NULL, &p, (long)c->peer[0].n);
+}
+
+static char *
+subject_text(X509 *x)
+{
+	BIO *b = x != NULL ? BIO_new(BIO_s_mem()) : NULL;
+	char *p, *text = NULL;
+	long n;
+
+	if (b != NULL && X509_NAME_print_ex(b, X509_get_subject_name(x), 0,
+	    XN_FLAG_RFC2253 & ~ASN1_STRFLGS_ESC_MSB) >= 0 &&
+	    (n = BIO_get_mem_data(b, &p)) >= 0)
+		text = str_dup(str_n(p, (size_t)n));
+	BIO_free(b);
+	ERR_clear_error();
+	return text;
+}
+
 size_t
 tls_peer_subject(struct tls_conn *c, char *out, size_t size)
 {
-	X509 *x = c->facts.has_peer_cert ? SSL_get0_peer_certificate(c->ssl) :
-	    NULL;
-	BIO *b = x != NULL ? BIO_new(BIO_s_mem()) : NULL;
-	int n = 0;
+	X509 *x;
+	size_t n;
 
-	if (b != NULL && X509_NAME_print_ex(b, X509_get_subject_name(x), 0,
-	    XN_FLAG_RFC2253 & ~ASN1_STRFLGS_ESC_MSB) >= 0)
-		n = BIO_read(b, out, (int)size - 1);
-	BIO_free(b);
-	ERR_clear_error();
-	out[n > 0 ? n : 0] = '\0';
-	return n > 0 ? (size_t)n : 0;
+	/* Each request of the connection asks. */
+	if (c->subject == NULL && (x = peer_cert(c)) != NULL) {
+		c->subject = subject_text(x);
+		X509_free(x);
+	}
+	n = c->subject != NULL ? strlen(c->subject) : 0;
+	if (n >= size)
+		n = size - 1;
+	if (n > 0)
+		memcpy(out, c->subject, n);
+	out[n] = '\0';
+	return n;
 }
 
 enum tls_failure

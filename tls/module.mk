@@ -7,16 +7,22 @@ libtls_a_SOURCES = \
 	tls/client.c \
 	tls/clienthello.c tls/clienthello.h \
 	tls/context.c tls/context.h \
+	tls/cursor.h \
 	tls/engine.c tls/tls.h tls/tls_impl.h \
 	tls/hello.c \
+	tls/layer.c tls/layer.h \
 	tls/local_ca.c tls/local_ca.h \
 	tls/memory.c tls/memory.h \
 	tls/names.c tls/names.h \
 	tls/policy.c \
+	tls/record.c tls/record.h \
 	tls/roots.c \
 	tls/server.c \
 	tls/session.c \
-	tls/ticket.c
+	tls/suite.c tls/suite.h \
+	tls/takeover.c \
+	tls/ticket.c \
+	tls/traffic.c tls/traffic.h
 
 UNIT_TESTS += tests/unit/test_tls_handshake
 tests_unit_test_tls_handshake_CPPFLAGS = $(AM_CPPFLAGS) $(I_TLS) \
@@ -24,6 +30,14 @@ tests_unit_test_tls_handshake_CPPFLAGS = $(AM_CPPFLAGS) $(I_TLS) \
 tests_unit_test_tls_handshake_SOURCES = tests/unit/test_tls_handshake.c \
 	tests/unit/tls_pair.c tests/unit/tls_pair.h tests/unit/unit.h
 tests_unit_test_tls_handshake_LDADD = libtls.a libbase.a $(OPENSSL_LIBS) \
+	$(CHECK_LIBS)
+
+UNIT_TESTS += tests/unit/test_tls_record
+tests_unit_test_tls_record_CPPFLAGS = $(AM_CPPFLAGS) $(I_TLS) \
+	-I$(srcdir)/tests/unit
+tests_unit_test_tls_record_SOURCES = tests/unit/test_tls_record.c \
+	tests/unit/tls_craft.c tests/unit/tls_craft.h tests/unit/unit.h
+tests_unit_test_tls_record_LDADD = libtls.a libbase.a $(OPENSSL_LIBS) \
 	$(CHECK_LIBS)
 
 UNIT_TESTS += tests/unit/test_certificate tests/unit/test_local_ca

@@ -12,7 +12,10 @@
 #include <openssl/ssl.h>
 
 struct certcache;
+struct layer;
 struct sessions;
+struct suites;
+struct takeover;
 
 #define SID_CTX_BYTES	32	/* SSL_MAX_SID_CTX_LENGTH */
 
@@ -50,6 +53,8 @@ struct tls_contexts {
 	struct sessions *sessions;
 	X509_STORE *system_roots;	/* NULL until needed */
 	EVP_CIPHER *ticket_cipher;
+	struct suites *suites;		/* NULL: all records are OpenSSL's */
+	bool own_records;		/* for connections from now on */
 	struct tls_ticket_key ticket[TLS_TICKET_KEYS];
 	bool has_tickets;
 	unsigned nservers, nclients;
@@ -58,7 +63,9 @@ struct tls_contexts {
 };
 
 struct tls_conn {
-	SSL *ssl;
+	SSL *ssl;			/* NULL once `own` has taken over */
+	struct layer *own;
+	struct takeover *takeover;	/* until then, where it may happen */
 	struct tls_io *io;		/* during a call only */
 	struct tls_contexts *set;
 	struct tls_context *ctx;	/* server: chosen by the ClientHello */
@@ -72,6 +79,7 @@ struct tls_conn {
 	char *text;			/* of the failure */
 	struct str *peer;		/* DER, made when asked for */
 	unsigned npeer;
+	char *subject;			/* of the peer, made when asked for */
 	struct addr local;
 	int16_t alert;
 	uint8_t failure;		/* enum tls_failure */
@@ -79,6 +87,7 @@ struct tls_conn {
 	bool acme;
 	bool mute;			/* drop output: close without an alert */
 	bool close_sent, peer_closed;
+	bool got_session;		/* client: a ticket came */
 };
 
 /* engine.c: the BIO; one method per process. */
@@ -86,6 +95,22 @@ BIO	*engine_bio_new(struct tls_conn *c);
 struct tls_conn *engine_conn(const SSL *ssl);
 /* Notes the first failure. text may be NULL. */
 void	engine_fail(struct tls_conn *c, enum tls_failure why, const char *text);
+/* Frees the SSL object without a word to the peer. */
+void	engine_ssl_free(struct tls_conn *c);
+/* Keeps the peer's certificates; they die with the SSL object. 0 or -ENOMEM. */
+int	engine_keep_peer(struct tls_conn *c);
+
+/* takeover.c: from OpenSSL's records to those of layer.h. */
+void	takeover_context(SSL_CTX *ctx);
+/* Prepares a connection for it, where it is wanted. */
+void	takeover_begin(struct tls_conn *c);
+/* The BIO gave out n bytes. */
+void	takeover_input(struct tls_conn *c, size_t n);
+/* The handshake is over: records are counted from here. */
+void	takeover_handshake_done(struct tls_conn *c);
+/* Takes over now if that can be; else all stays as it is. */
+void	takeover_try(struct tls_conn *c);
+void	takeover_free(struct takeover *t);
 
 /* server.c */
 struct tls_context *server_context_get(struct tls_contexts *set,
