@@ -368,11 +368,14 @@ struct akkod_limits {
 	nsec_t handshake, first_byte, head, body, write;
 };
 
+struct akkod_tls { char *records; };	/* own, openssl; NULL: own */
+
 struct akkod_config {
 	int64_t workers;		/* 0: one per CPU */
 	char *io, *user, *runtime_directory, *state_directory;
 	struct akkod_limits limits;
 	nsec_t orphan_grace;		/* how long workers serve without a master */
+	struct akkod_tls tls;
 	struct place place;
 };
 

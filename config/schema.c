@@ -780,6 +780,11 @@ static const struct sfield limits_fields[] = {
 };
 SCHEMA(limits, akkod_limits, "limits", .may_stand_alone = true);
 
+static const struct sfield akkod_tls_fields[] = {
+	F("records", S_STR, akkod_tls, records),
+};
+SCHEMA(akkod_tls, akkod_tls, "tls", .may_stand_alone = true);
+
 static const struct sfield akkod_fields[] = {
 	F("workers", S_INT, akkod_config, workers),
 	F("io", S_STR, akkod_config, io),
@@ -788,6 +793,7 @@ static const struct sfield akkod_fields[] = {
 	F("stateDirectory", S_STR, akkod_config, state_directory),
 	F("orphanGrace", S_DURATION, akkod_config, orphan_grace),
 	SUB("limits", S_STRUCT, akkod_config, limits, limits),
+	SUB("tls", S_STRUCT, akkod_config, tls, akkod_tls),
 };
 SCHEMA(akkod, akkod_config, "akkod", .place = OFF(akkod_config, place),
     .may_stand_alone = true);

@@ -236,6 +236,7 @@ void
 check_static(struct config *c, struct diags *d)
 {
 	static const char *const ios[] = { "auto", "uring", "epoll", NULL };
+	static const char *const records[] = { "own", "openssl", NULL };
 	static const char *const syntaxes[] = { "v3", NULL };
 	static const char *const providers[] = { "kubernetesgateway",
 	    "kubernetescrd", "kubernetes", "kubernetesingressnginx", "swarm",
@@ -257,6 +258,8 @@ check_static(struct config *c, struct diags *d)
 	if (c->akkod.orphan_grace < 0)
 		diag_add(d, DIAG_FILE, c->akkod.place, NULL,
 		    "akkod.orphanGrace cannot be negative");
+	check_word(d, c->akkod.place, "akkod.tls.records",
+	    c->akkod.tls.records, records);
 	if (c->akkod.workers < 0 || c->akkod.workers > 64)
 		diag_add(d, DIAG_FILE, c->akkod.place, NULL,
 		    "akkod.workers must be from 0 (one per CPU) to 64");

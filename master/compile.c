@@ -360,6 +360,18 @@ image_hash(const struct buf *image)
 	return ((const struct table_hdr *)(const void *)image->p)->content_hash;
 }
 
+static void
+set_records(const struct config *config, struct buf *image)
+{
+	struct table_hdr *h = (void *)image->p;
+	const char *word = config->akkod.tls.records;
+
+	h->tls_records = word != NULL && strcmp(word, "openssl") == 0 ?
+	    TRECORDS_OPENSSL : TRECORDS_OWN;
+	/* It stands in the header, which the hash leaves out. */
+	h->content_hash += h->tls_records;
+}
+
 /* What nobody uses is built too: its faults are to be told all the same. */
 static void
 build_unused(struct compiler *c)
@@ -397,6 +409,7 @@ compile_world(struct world *w, uint64_t generation,
 	build_unused(&c);
 	access_log(&c);
 	build_finish(c.b, generation, default_cert, &ret->image);
+	set_records(w->config, &ret->image);
 	ret->content_hash = image_hash(&ret->image);
 	for (size_t i = 0; i < ARRAY_SIZE(regs); i++)
 		if (regs[i] != NULL)

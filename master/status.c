@@ -54,6 +54,8 @@ worker_json(const struct worker_slot *s)
 	json_object_set_new(o, "fibers", number(st->fibers));
 	json_object_set_new(o, "fibers_most", number(st->fibers_most));
 	json_object_set_new(o, "buffers", number(st->buffers));
+	json_object_set_new(o, "tls_records", json_pack("{s:I, s:I}", "own",
+	    (json_int_t)st->tls_own, "openssl", (json_int_t)st->tls_openssl));
 	json_object_set_new(o, "old_generations",
 	    number(st->old_generations));
 	json_object_set_new(o, "draining", json_boolean(st->draining));

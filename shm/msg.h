@@ -74,6 +74,7 @@ struct msg_status {
 	uint64_t generation, requests, accepted, connections;
 	uint64_t fibers, fibers_most, buffers, turns, completions;
 	uint64_t log_dropped, access_log_dropped, old_generations;
+	uint64_t tls_own, tls_openssl;	/* connections by what makes their records */
 	uint32_t backend, draining;
 	char why[120];
 };

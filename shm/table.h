@@ -55,8 +55,11 @@ struct table_hdr {
 	struct tvec access_log;		/* struct taccess_log, none or one */
 	struct tvec blobs;		/* struct tblob: CA bundles and chains, DER */
 	uint32_t default_cert;		/* index in certs */
-	uint32_t reserved;
+	uint32_t tls_records;		/* enum trecords */
 };
+
+/* What the records of TLS 1.3 are made of after the handshake. */
+enum trecords { TRECORDS_OWN, TRECORDS_OPENSSL };
 
 struct trange { uint32_t from, to; };	/* inclusive, e.g. status codes */
 

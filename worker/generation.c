@@ -3,6 +3,7 @@
 #include "generation.h"
 
 #include "conn.h"
+#include "context.h"
 #include "keys.h"
 #include "live.h"
 #include "memfd.h"
@@ -103,6 +104,8 @@ generation_install(struct worker *w, int table_fd, int keys_fd,
 	generation_unref(old);
 	rename_listeners(w);
 	generation_rebind(w);
+	tls_contexts_own_records(w->tls, g->table.hdr->tls_records ==
+	    TRECORDS_OWN);
 	atomic_store_explicit(&w->mine->generation, g->number,
 	    memory_order_relaxed);
 	return 0;

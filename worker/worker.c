@@ -247,7 +247,11 @@ on_status(struct worker *w)
 	    .draining = w->draining };
 	struct fiber_stats fs;
 	struct ring_stats rs;
+	struct tls_stats ts;
 
+	tls_contexts_stats(w->tls, &ts);
+	s.tls_own = ts.own;
+	s.tls_openssl = ts.openssl;
 	fiber_stats(w->ring, &fs);
 	ring_stats(w->ring, &rs);
 	s.fibers = fs.in_use;
