@@ -40,6 +40,15 @@ tests_unit_test_tls_record_SOURCES = tests/unit/test_tls_record.c \
 tests_unit_test_tls_record_LDADD = libtls.a libbase.a $(OPENSSL_LIBS) \
 	$(CHECK_LIBS)
 
+UNIT_TESTS += tests/unit/test_tls_takeover
+tests_unit_test_tls_takeover_CPPFLAGS = $(AM_CPPFLAGS) $(I_TLS) \
+	-I$(srcdir)/tests/unit
+tests_unit_test_tls_takeover_SOURCES = tests/unit/test_tls_takeover.c \
+	tests/unit/tls_craft.c tests/unit/tls_craft.h \
+	tests/unit/tls_pair.c tests/unit/tls_pair.h tests/unit/unit.h
+tests_unit_test_tls_takeover_LDADD = libtls.a libbase.a $(OPENSSL_LIBS) \
+	$(CHECK_LIBS)
+
 UNIT_TESTS += tests/unit/test_certificate tests/unit/test_local_ca
 tests_unit_test_certificate_CPPFLAGS = $(AM_CPPFLAGS) $(I_TLS) \
 	-I$(srcdir)/tests/unit
