@@ -1,2 +1,3 @@
 # SPDX-License-Identifier: BSD-2-Clause
-dist_man_MANS += man/akkod.8 man/akkod.yaml.5
+dist_man_MANS += man/akkod.8 man/akkod.yaml.5 \
+	man/akkod-kubernetes.7
