@@ -2,8 +2,10 @@
 /* Records of named changes; see change.h. */
 #include "change.h"
 
+#include "confine.h"
 #include "model.h"
 #include "validate.h"
+#include "wire.h"
 
 #include <errno.h>
 
@@ -42,6 +44,20 @@ change_schema(enum change_kind kind)
 	default:
 		return NULL;
 	}
+}
+
+int
+change_decode(enum change_kind kind, struct str body, struct arena *a,
+    void **ret)
+{
+	const struct schema *s = change_schema(kind);
+	void *obj = arena_zalloc(a, s->bytes);
+
+	if (obj == NULL || wire_decode(s, a, body, obj) < 0 ||
+	    confine_check(s, obj) != NULL)
+		return -EINVAL;
+	*ret = obj;
+	return 0;
 }
 
 enum verdict

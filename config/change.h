@@ -19,6 +19,7 @@
 
 #define CHANGE_BYTES_MAX	(3u << 20)	/* a Secret has 1 MiB at most */
 #define CHANGE_NAME_MAX		1024
+#define CHANGE_ARENA_MAX	(16u << 20)	/* of one decoded object */
 
 enum change_op {
 	CHANGE_UPSERT = 1,	/* body: the object, see wire.h */
@@ -57,6 +58,12 @@ const struct schema *change_schema(enum change_kind kind);
  */
 enum verdict change_check(enum change_kind kind, const char *name, void *obj,
 	    struct arena *a, struct diags *d);
+/*
+ * Decodes a body as the master does: bounded, and naming no files. 0, or
+ * -EINVAL. *ret is in the arena.
+ */
+int	change_decode(enum change_kind kind, struct str body, struct arena *a,
+	    void **ret);
 /* "router", ... for messages. */
 extern const char *const change_words[CHANGE_KINDS];
 

@@ -267,7 +267,9 @@ router_json(const struct ingress *in, const char *rule, const char *service)
 	move(in->router, "priority", r);
 	move(in->router, "tls", r);
 	move(in->router, "observability", r);
-	move(in->router, "ruleSyntax", r);
+	/* Any other word means the usual syntax. */
+	if (str_eq(str_c(kube_text_at(in->router, "ruleSyntax")), STR("v2")))
+		move(in->router, "ruleSyntax", r);
 	return r;
 }
 

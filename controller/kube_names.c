@@ -15,9 +15,25 @@ is_word(char c)
 	    (c >= 'A' && c <= 'Z') || (unsigned char)c >= 0x80;
 }
 
+#define NAME_MOST	400	/* longer ones end in a digest of all */
+
+static char *
+fit(char *name, const char *s)
+{
+	char digest[21], *out;
+
+	if (strlen(name) <= NAME_MOST)
+		return name;
+	kube_digest(s, digest);
+	out = xasprintf("%.*s-%s", NAME_MOST - 21, name, digest);
+	free(name);
+	return out;
+}
+
 char *
 kube_normal(const char *s)
 {
+	const char *from = s;
 	char *out = xmalloc(strlen(s) + 1), *to = out;
 	bool gap = false;
 
@@ -32,7 +48,7 @@ kube_normal(const char *s)
 		*to++ = *s;
 	}
 	*to = '\0';
-	return out;
+	return fit(out, from);
 }
 
 char *

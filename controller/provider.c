@@ -12,8 +12,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#define OBJECT_ARENA	(16u << 20)
-
 struct root;
 
 /* One item of a root, ready to be sent. */
@@ -33,6 +31,7 @@ struct claim {
 	struct output **v;
 	unsigned n;
 	bool is_told, touched;
+	bool shared;		/* more than one made it, the last time */
 	uint64_t told;		/* hash of what the master has */
 	struct claim *next;	/* touched */
 };
@@ -45,8 +44,10 @@ struct root {
 	struct output **v;
 	unsigned n;
 	struct kube_deps deps;
-	char *note;		/* what was refused, or NULL */
-	bool dirty;
+	char *refused;		/* what was, when it was built; or NULL */
+	char *note;		/* that and what others have; or NULL */
+	bool dirty, noted;	/* noted: its note is to be made anew */
+	struct root *next_note;
 	struct root *next;	/* dirty */
 	json_t *status;		/* to be written, or NULL */
 };
@@ -63,6 +64,7 @@ struct provider {
 	struct map claims;	/* by "kind name" */
 	struct root *dirty, **dirty_end;
 	struct claim *touched, **touched_end;
+	struct root *noted;
 	bool synced;
 	struct root_list statuses;	/* to be written; NULL: gone since */
 };
@@ -200,6 +202,40 @@ reasons(const char *origin, struct kube_out *out, const struct diags *d)
 	return first;
 }
 
+/* Would the master take it? Its word is final: it ends who sends other things. */
+static bool
+is_taken(enum change_kind kind, struct str body)
+{
+	struct arena a;
+	void *obj;
+	int r;
+
+	arena_init(&a, CHANGE_ARENA_MAX);
+	r = body.n > CHANGE_BYTES_MAX / 2 ? -E2BIG :
+	    change_decode(kind, body, &a, &obj);
+	arena_fini(&a);
+	return r == 0;
+}
+
+/* Only the name and why are left of what is too large. */
+static void
+replace(struct output *o, const struct kube_item *item, struct kube_out *out)
+{
+	const struct schema *s = change_schema(item->kind);
+	char *obj = xcalloc(1, s->bytes);
+
+	kube_refuse(out, "%s %.200s is too large, or names a file",
+	    change_words[item->kind], item->name);
+	buf_reset(&o->body);
+	wire_encode(s, obj, &o->body);
+	free(obj);
+	free(o->why);
+	o->why = xstrdup("it is too large, or names a file");
+	/* Without its rule a router has no match, without files a pair nothing. */
+	o->verdict = VERDICT_BROKEN;
+	o->empty = item->kind == CHANGE_CERTIFICATE;
+}
+
 /* From words to the binary form; what does not read is broken and says why. */
 static void
 encode(struct output *o, const struct kube_item *item, struct kube_out *out)
@@ -210,7 +246,7 @@ encode(struct output *o, const struct kube_item *item, struct kube_out *out)
 	void *obj;
 	char *why;
 
-	arena_init(&a, OBJECT_ARENA);
+	arena_init(&a, CHANGE_ARENA_MAX);
 	obj = arena_zalloc(&a, s->bytes);
 	if (obj == NULL)
 		abort();
@@ -233,6 +269,8 @@ encode(struct output *o, const struct kube_item *item, struct kube_out *out)
 	wire_encode(s, obj, &o->body);
 	diags_fini(&d);
 	arena_fini(&a);
+	if (!is_taken(item->kind, buf_str(&o->body)))
+		replace(o, item, out);
 }
 
 static struct output *
@@ -407,16 +445,49 @@ put_note(const struct provider *p, const struct root *r, struct buf *stream)
 	    .why = str_c(r->note) });
 }
 
+static void
+set_refused(struct root *r, const struct kube_out *out)
+{
+	struct buf b = BUF_INIT;
+
+	for (unsigned i = 0; i < out->nrefused; i++)
+		buf_printf(&b, "%s%s", i == 0 ? "" : "; ", out->refused[i]);
+	free(r->refused);
+	r->refused = b.n != 0 ? xstrdup(buf_cstr(&b)) : NULL;
+	buf_fini(&b);
+}
+
+/* Names that others have, with something else behind them. */
+static void
+put_losses(const struct root *r, struct buf *b)
+{
+	for (unsigned i = 0; i < r->n; i++) {
+		const struct output *own = r->v[i], *o;
+		const struct claim *c = own->claim;
+
+		if (c->n < 2 || (o = winner(c)) == own)
+			continue;
+		if (o == NULL && own->exclusive)
+			buf_printf(b, "%s%s \"%s\" is defined more than "
+			    "once; nobody has it", b->n != 0 ? "; " : "",
+			    change_words[c->kind], c->name);
+		else if (o != NULL && !str_eq(buf_str(&o->body),
+		    buf_str(&own->body)))
+			buf_printf(b, "%s%s %s is that of %s", b->n != 0 ?
+			    "; " : "", change_words[c->kind], c->name,
+			    o->root->origin);
+	}
+}
+
 /* Told once, in the log and to the master, until it changes. */
 static bool
-set_note(struct provider *p, struct root *r, const struct kube_out *out,
-    struct buf *stream)
+set_note(struct provider *p, struct root *r, struct buf *stream)
 {
 	struct buf b = BUF_INIT;
 	bool changed;
 
-	for (unsigned i = 0; i < out->nrefused; i++)
-		buf_printf(&b, "%s%s", i == 0 ? "" : "; ", out->refused[i]);
+	buf_puts(&b, str_c(r->refused));
+	put_losses(r, &b);
 	changed = !str_eq(buf_str(&b), str_c(r->note));
 	if (changed) {
 		free(r->note);
@@ -457,19 +528,46 @@ root_free(struct provider *p, struct root *r)
 	free(r->ns);
 	free(r->name);
 	free(r->origin);
+	free(r->refused);
 	free(r->note);
 	free(r);
 }
 
+static void
+want_note(struct provider *p, struct root *r)
+{
+	if (r->noted)
+		return;
+	r->noted = true;
+	r->next_note = p->noted;
+	p->noted = r;
+}
+
+/* After all claims are settled. What is gone says nothing more and ends. */
 static bool
-rebuild(struct provider *p, struct root *r, struct kube_view *v,
-    struct buf *stream)
+tell_notes(struct provider *p, const struct kube_view *v, struct buf *stream)
+{
+	bool any = false;
+
+	while (p->noted != NULL) {
+		struct root *r = p->noted;
+
+		p->noted = r->next_note;
+		r->noted = false;
+		any |= set_note(p, r, stream);
+		if (kube_store_get(v->store, r->kind, r->ns, r->name) == NULL)
+			root_free(p, r);
+	}
+	return any;
+}
+
+static void
+rebuild(struct provider *p, struct root *r, struct kube_view *v)
 {
 	const struct kube_cached *c = kube_store_get(v->store, r->kind, r->ns,
 	    r->name);
 	struct kube_deps deps = { NULL, 0, 0 };
 	struct kube_out out = { .v = NULL };
-	bool told;
 
 	if (c != NULL) {
 		r->created = c->o.created;
@@ -479,13 +577,11 @@ rebuild(struct provider *p, struct root *r, struct kube_view *v,
 	}
 	replace_outputs(p, r, &out);
 	set_deps(p, r, &deps);
-	told = set_note(p, r, &out, stream);
+	set_refused(r, &out);
+	want_note(p, r);
 	set_status(p, r, out.status);
 	kube_out_fini(&out);
 	r->dirty = false;
-	if (c == NULL)
-		root_free(p, r);
-	return told;
 }
 
 /* ---- Telling -------------------------------------------------------------------------- */
@@ -566,7 +662,7 @@ provider_flush(struct provider *p, struct kube_view *v, struct buf *stream)
 
 		if ((p->dirty = r->next) == NULL)
 			p->dirty_end = &p->dirty;
-		any |= rebuild(p, r, v, stream);
+		rebuild(p, r, v);
 	}
 	while (p->touched != NULL) {
 		struct claim *c = p->touched;
@@ -575,8 +671,12 @@ provider_flush(struct provider *p, struct kube_view *v, struct buf *stream)
 			p->touched_end = &p->touched;
 		c->touched = false;
 		any |= tell(p, c, stream);
+		for (unsigned i = 0; i < c->n && (c->n > 1 || c->shared); i++)
+			want_note(p, c->v[i]->root);
+		c->shared = c->n > 1;
 		claim_gone(p, c);
 	}
+	any |= tell_notes(p, v, stream);
 	if (!p->synced)
 		(void)change_put(stream, &(struct change){
 		    .op = CHANGE_SYNCED, .part = p->part });
@@ -620,6 +720,7 @@ root_free_all(void *arg, void *value)
 	free(r->ns);
 	free(r->name);
 	free(r->origin);
+	free(r->refused);
 	free(r->note);
 	free(r);
 }

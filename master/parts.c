@@ -3,15 +3,12 @@
 #include "parts.h"
 
 #include "alloc.h"
-#include "confine.h"
-#include "wire.h"
 
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 
-#define OBJECT_ARENA	(16u << 20)	/* of one decoded object */
-#define STATES_MAX	256
+#define STATES_MAX	4096		/* watches; more are not shown */
 
 struct entry {
 	enum change_kind kind;
@@ -44,7 +41,7 @@ struct parts {
 	struct part part[CHANGE_PARTS];
 	struct buf in;
 	uint64_t round;		/* senders so far */
-	size_t bytes;		/* bodies of all entries */
+	size_t bytes;		/* that all entries take */
 	unsigned objects;
 	struct state *states;
 	unsigned nstates;
@@ -66,7 +63,7 @@ entry_free(struct parts *p, struct entry *e)
 {
 	if (e == NULL)
 		return;
-	p->bytes -= e->body.n;
+	p->bytes -= e->body.n + e->arena.used;
 	p->objects--;
 	arena_fini(&e->arena);
 	buf_fini(&e->body);
@@ -89,10 +86,9 @@ decode(struct entry *e, struct arena *a, void **ret)
 	const struct schema *s = change_schema(e->kind);
 	struct diags diags = { 0 };
 	struct object *o;
-	void *obj = arena_zalloc(a, s->bytes);
+	void *obj;
 
-	if (obj == NULL || wire_decode(s, a, buf_str(&e->body), obj) < 0 ||
-	    confine_check(s, obj) != NULL)
+	if (change_decode(e->kind, buf_str(&e->body), a, &obj) < 0)
 		return -EPROTO;
 	if (s->place != 0)
 		*(struct place *)(void *)((char *)obj + s->place) =
@@ -117,9 +113,9 @@ decode_exactly(struct entry *e)
 	void *obj;
 	int r;
 
-	arena_init(&trial, OBJECT_ARENA);
+	arena_init(&trial, CHANGE_ARENA_MAX);
 	r = decode(e, &trial, &obj);
-	arena_init(&e->arena, OBJECT_ARENA);
+	arena_init(&e->arena, CHANGE_ARENA_MAX);
 	if (r == 0 && (r = arena_reserve(&e->arena, trial.used)) == 0)
 		r = decode(e, &e->arena, &e->obj);
 	arena_fini(&trial);
@@ -313,9 +309,11 @@ put_aside(struct parts *p, const struct change *c, const char **why)
 	e = entry_new(p, c);
 	if (c->op == CHANGE_UPSERT && c->kind != CHANGE_NOTE &&
 	    decode_exactly(e) < 0) {
+		p->bytes += e->arena.used;
 		entry_free(p, e);
 		return -EPROTO;
 	}
+	p->bytes += e->arena.used;
 	if ((t->npending & (t->npending - 1)) == 0)
 		t->pending = xreallocarray(t->pending, t->npending == 0 ? 1 :
 		    (size_t)t->npending * 2, sizeof(*t->pending));
@@ -324,8 +322,8 @@ put_aside(struct parts *p, const struct change *c, const char **why)
 	return 0;
 }
 
-static int
-set_state(struct parts *p, const struct change *c, const char **why)
+static void
+set_state(struct parts *p, const struct change *c)
 {
 	struct state *s = NULL;
 
@@ -333,9 +331,8 @@ set_state(struct parts *p, const struct change *c, const char **why)
 		if (str_eq(str_c(p->states[i].name), c->name))
 			s = &p->states[i];
 	if (s == NULL) {
-		*why = "too many watches";
 		if (p->nstates == STATES_MAX)
-			return -EPROTO;
+			return;
 		p->states = xreallocarray(p->states, p->nstates + 1,
 		    sizeof(*s));
 		s = &p->states[p->nstates++];
@@ -345,7 +342,6 @@ set_state(struct parts *p, const struct change *c, const char **why)
 	free(s->version);
 	s->text = text(c->why);
 	s->version = text(c->origin);
-	return 0;
 }
 
 static int
@@ -366,7 +362,8 @@ take(struct parts *p, const struct change *c, bool *ret_changed,
 		t->sweep = true;
 		return 0;
 	case CHANGE_STATE:
-		return set_state(p, c, why);
+		set_state(p, c);
+		return 0;
 	default:
 		*why = "a record that is not for the master";
 		return -EPROTO;

@@ -483,6 +483,41 @@ START_TEST(throttled)
 }
 END_TEST
 
+/* What no master would take is told by name and harms nobody. */
+START_TEST(too_large)
+{
+	static char text[200000], path[3000];
+	int n;
+
+	fresh();
+	for (unsigned s = 0; s < 66; s++) {
+		n = snprintf(text, sizeof(text), "[{'kind': 'EndpointSlice', "
+		    "'metadata': {'namespace': 'shop', 'name': 's%u', "
+		    "'labels': {'kubernetes.io/service-name': 'web'}}, "
+		    "'ports': [{'name': '', 'port': 8}], 'endpoints': [", s);
+		for (unsigned i = 0; i < 1000; i++)
+			n += snprintf(text + n, sizeof(text) - (size_t)n,
+			    "%s{'addresses': ['10.%u.%u.%u']}", i == 0 ? "" :
+			    ",", 2 + s, i / 250, i % 250 + 1);
+		snprintf(text + n, sizeof(text) - (size_t)n, "]}]");
+		world_put(text);
+	}
+	ck_assert_str_eq(world_told(), world_quotes(R_FRONT
+	    "\nS shop-web-80:  BROKEN\n"));
+	ck_assert_str_eq(world_refused(), "Ingress shop/front: service "
+	    "shop-web-80 is too large, or names a file\n");
+	/* A name of any length gets a shorter one of its own. */
+	memset(path, 'x', sizeof(path) - 1);
+	snprintf(text, sizeof(text), "[" INGRESS(FRONT_META, RULES(RULE("h",
+	    "{'path': '/%s', " WEB80 "}"))) "]", path);
+	fresh();
+	world_put(text);
+	ck_assert_ptr_nonnull(strstr(world_told(), "R shop-front-h-xxx"));
+	ck_assert_str_eq(world_refused(), "");
+	world_free();
+}
+END_TEST
+
 /* Case 74: two objects, one name; the older has it, then by namespace. */
 START_TEST(who_has_the_name)
 {
@@ -501,10 +536,13 @@ START_TEST(who_has_the_name)
 	world_listed();
 	ck_assert_ptr_nonnull(strstr(world_told(), world_quotes(
 	    "R x-y-a-a-demo-test-v1: " RULE_V1 " -> x-web-80\n")));
+	ck_assert_str_eq(world_refused(), "Ingress x-y/a: router "
+	    "x-y-a-a-demo-test-v1 is that of Ingress x/y-a\n");
 	/* The other one takes over. */
 	world_remove("{'kind': 'Ingress', " META("x", "y-a") "}");
 	ck_assert_ptr_nonnull(strstr(world_told(), world_quotes(
 	    "R x-y-a-a-demo-test-v1: " RULE_V1 " -> x-y-web-80\n")));
+	ck_assert_str_eq(world_refused(), "");
 	world_free();
 }
 END_TEST
@@ -670,6 +708,6 @@ START_TEST(certificates)
 }
 END_TEST
 
-UNIT_MAIN("ingress", certificates, addresses_in_the_status, throttled, hosts_and_paths, every_annotation,
+UNIT_MAIN("ingress", too_large, certificates, addresses_in_the_status, throttled, hosts_and_paths, every_annotation,
     services_and_endpoints, class_selection, only_what_changed_is_told,
     what_is_missing_comes_later, who_has_the_name)
