@@ -174,6 +174,8 @@ struct master {
 	struct timer_at tick;		/* every second: heartbeat, log sizes */
 	struct timer_at stop_timer, accept_timer;
 	struct timer_at watchdog;
+	struct timer_at start_timer;
+	nsec_t sync_until;		/* how long the workers wait for a cluster */
 	bool unready;			/* drained: ping says no */
 	uint64_t stop_clients[WAITERS_MAX];	/* who asked for the stop */
 	unsigned nstop_clients;

@@ -36,6 +36,8 @@
 
 #define KEEP_BYTES	(32 << 20)
 #define IDLE_TIME	NSEC_SEC	/* of idle clients after the stop */
+#define SYNC_LOOK	(20 * NSEC_MSEC)
+#define SYNC_TIME	(8 * NSEC_SEC)	/* for the cluster, after orphans */
 #define STOP_EXTRA	(2 * NSEC_SEC)	/* beyond the workers' own limit */
 
 /* ---- Start and failure ---------------------------------------------------------------- */
@@ -535,6 +537,27 @@ finish(struct master *m)
 }
 
 /*
+ * Whoever takes over is to know as much as the one before: what the cluster
+ * says is waited for, since routes that are not there yet would be answered
+ * with 404. Orphans serve for a while only, so there it is not waited for ever.
+ */
+static void
+start_workers(struct timer_at *t)
+{
+	struct master *m = t->arg;
+
+	if (m->phase != PHASE_STARTING)
+		return;
+	if (m->before != NULL && !cluster_synced(m) &&
+	    clock_mono() < m->sync_until) {
+		loop_at(m->loop, t, clock_mono() + SYNC_LOOK);
+		return;
+	}
+	supervise_start(m);
+	publish_wait(m, 0, NULL);
+}
+
+/*
  * The first process of a container ends the container: after another one took
  * over it only passes signals on, until the last one of its children has ended.
  */
@@ -590,9 +613,12 @@ master_run(const struct run_options *opt)
 		    .fire = on_watchdog, .arg = &m };
 		loop_at(m.loop, &m.watchdog, clock_add(clock_mono(),
 		    notify_watchdog()));
-		supervise_start(&m);
+		m.start_timer = (struct timer_at){ .at = NSEC_NEVER,
+		    .fire = start_workers, .arg = &m };
+		m.sync_until = m.opt.successor ? NSEC_NEVER :
+		    clock_mono() + SYNC_TIME;
+		start_workers(&m.start_timer);
 		watch_sources(&m);
-		publish_wait(&m, 0, NULL);
 		while (m.phase < PHASE_STOPPING || supervise_alive(&m) != 0)
 			loop_turn(m.loop, NSEC_NEVER);
 		if (m.stepped_down && getpid() == 1)

@@ -368,19 +368,6 @@ succeed_find_orphans(struct master *m)
 	return have;
 }
 
-/* The new workers serve: those of before may go. */
-static void
-drain_orphans(struct predecessor *b)
-{
-	nsec_t grace = b->m->now.info.grace_ns;
-	struct msg_drain msg = { .stage = DRAIN_END, .grace_ns = grace,
-	    .idle_ns = grace };
-
-	b->committed = true;
-	for (unsigned i = 0; i < b->norphans; i++)
-		(void)msg_send(b->orphans[i]->watch.fd, MSG_DRAIN, &msg, NULL);
-}
-
 static void
 publish_to_orphans(struct predecessor *b)
 {
@@ -392,6 +379,21 @@ publish_to_orphans(struct predecessor *b)
 		if (b->orphans[i]->table_abi == TABLE_ABI)
 			(void)msg_send(b->orphans[i]->watch.fd, MSG_TABLE, &msg,
 			    fds);
+}
+
+/* The new workers serve: those of before may go. */
+static void
+drain_orphans(struct predecessor *b)
+{
+	nsec_t grace = b->m->now.info.grace_ns;
+	struct msg_drain msg = { .stage = DRAIN_END, .grace_ns = grace,
+	    .idle_ns = grace };
+
+	b->committed = true;
+	for (unsigned i = 0; i < b->norphans; i++)
+		(void)msg_send(b->orphans[i]->watch.fd, MSG_DRAIN, &msg, NULL);
+	if (!b->renamed)
+		publish_to_orphans(b);
 }
 
 /* ---- Afterwards --------------------------------------------------------------------------- */
@@ -432,6 +434,7 @@ on_message(struct watch *w, uint32_t events)
 			b->committed = true;
 			master_commit(b->m);
 			(void)handover_send(w->fd, HO_TAKEN, NULL, NULL, 0);
+			succeed_published(b->m);
 		} else if (r == 1 && h.type == HO_OLD) {
 			b->old = h.u.old;
 			settle(b->m);
@@ -472,10 +475,11 @@ succeed_published(struct master *m)
 	struct ho_table msg = { .generation = m->now.number };
 	int fds[2] = { m->now.table_fd, m->now.keys_fd };
 
-	if (b == NULL || b->renamed)
+	/* Before that, this one may know less than they do. */
+	if (b == NULL || b->renamed || !b->committed)
 		return;
 	publish_to_orphans(b);
-	if (b->committed && b->watch.fd >= 0)
+	if (b->watch.fd >= 0)
 		(void)handover_send(b->watch.fd, HO_TABLE, &msg, fds, 2);
 }
 
