@@ -19,9 +19,10 @@
 #define WATCH_SECS	300		/* a watch lasts so long, up to twice that */
 #define WATCH_SLACK	(30 * NSEC_SEC)	/* then it is a half-open one */
 #define BACK_OFF	(200 * NSEC_MSEC)
-#define BACK_OFF_MAX	(4 * NSEC_SEC)	/* a server that is back is seen soon */
+#define BACK_OFF_MAX	(1300 * NSEC_MSEC)	/* 2 s with jitter: a server that is back is seen soon */
 #define ABSENT		(2 * NSEC_SEC)	/* a kind we may not see, at first */
 #define ABSENT_MAX	(60 * NSEC_SEC)
+#define REFUSALS	3		/* in a row: roles come late at a server's start */
 #define SHORT_WATCH	NSEC_SEC	/* without an event: as an error */
 
 enum state { WAITING, LISTING, WATCHING };
@@ -43,6 +44,8 @@ struct watcher {
 	char *version;			/* resourceVersion; NULL: the newest */
 	char *more;			/* continue token of a list */
 	char error[CURL_ERROR_SIZE];
+	unsigned refusals;		/* 403 or 404 in a row */
+	bool listed;			/* a whole list came once */
 	bool begun;			/* kube_list_begin() was called */
 	bool events;			/* the watch brought something */
 	bool failed;			/* it brought an ERROR, or nonsense */
@@ -347,6 +350,8 @@ list_ended(struct watcher *w)
 		return;
 	}
 	w->begun = false;
+	w->listed = true;
+	w->refusals = 0;
 	kube_list_end(w->c->k, w->index);
 	at_once(w, WATCHING);
 }
@@ -405,7 +410,9 @@ refused(struct watcher *w, long status)
 {
 	char why[120];
 
-	if (status == 403 || status == 404) {
+	/* What was known before is not given up for it. */
+	if ((status == 403 || status == 404) && !w->listed &&
+	    ++w->refusals >= REFUSALS) {
 		absent(w, status);
 		return;
 	}
