@@ -43,7 +43,7 @@ kube_emit(struct kube_out *o, enum change_kind kind, const char *name,
 	return i;
 }
 
-static char *
+static char * __attribute__((format(printf, 1, 0)))
 text(const char *fmt, va_list ap)
 {
 	struct buf b = BUF_INIT;
