@@ -30,6 +30,7 @@ conn_free(struct conn *c)
 	struct worker *w = c->w;
 
 	timer_stop(w->ring, &c->timer);
+	conn_unfinished(c, false);
 	http2_free(c->h2);
 	if (c->cut)
 		stream_abort(&c->st);
@@ -86,9 +87,10 @@ conn_main(struct fiber *f, void *arg)
 	if (r == 0 && c->requests == 0 && c->h2 == NULL &&
 	    (r = http2_wanted(f, c)) > 0)
 		r = http2_open(c);
-	if (r == 0 && c->h2 != NULL)
+	if (r == 0 && c->h2 != NULL) {
+		conn_unfinished(c, false);
 		r = http2_serve(f, c);
-	else
+	} else
 		while (r == 0 && stream_has_unread(&c->st))
 			r = http1_serve(f, c);
 	if (r == HTTP1_TUNNEL)		/* it went on as a tunnel */
@@ -106,6 +108,34 @@ conn_main(struct fiber *f, void *arg)
 
 /* ---- Parking ------------------------------------------------------------ */
 
+void
+conn_unfinished(struct conn *c, bool yes)
+{
+	if (c->unfinished == yes)
+		return;
+	c->unfinished = yes;
+	c->w->unfinished += yes ? 1 : -1U;
+}
+
+/*
+ * Handshakes and heads that do not end may have half of the fibers, so that the
+ * others serve on. From half of that on newcomers are turned away, the more the
+ * fewer are left (security 0.4).
+ */
+static bool
+crowded(const struct worker *w)
+{
+	unsigned most = w->limits.max_fibers / 2 > 64 ?
+	    w->limits.max_fibers / 2 : 64, from = most / 2;
+
+	if (w->unfinished < from)
+		return false;
+	log_limited(LOG_WARN, "%u handshakes and heads are unfinished: "
+	    "newcomers are turned away", w->unfinished);
+	return w->unfinished >= most ||
+	    (unsigned)random() % (most - from) < w->unfinished - from;
+}
+
 /* Something happened on a parked connection: bytes, or its end. */
 static void
 on_parked(struct sock *s)
@@ -117,10 +147,18 @@ on_parked(struct sock *s)
 		conn_free(c);
 		return;
 	}
+	if (c->h2 == NULL) {
+		if (!c->had_request && crowded(c->w)) {
+			conn_free(c);
+			return;
+		}
+		conn_unfinished(c, true);
+	}
 	timer_stop(c->w->ring, &c->timer);
 	c->state = CONN_SERVING;
 	if (fiber_start(c->w->ring, conn_main, c, "conn") == NULL) {
 		/* All fibers work: look again in a moment. */
+		conn_unfinished(c, false);
 		c->state = CONN_PARKED;
 		timer_set(c->w->ring, &c->timer, ring_now(c->w->ring) +
 		    10 * NSEC_MSEC);
@@ -188,6 +226,7 @@ idle_timeout(const struct conn *c)
 static void
 conn_park(struct conn *c)
 {
+	conn_unfinished(c, false);	/* it holds no fiber */
 	c->state = CONN_PARKED;
 	timer_set(c->w->ring, &c->timer, clock_add(ring_now(c->w->ring),
 	    idle_timeout(c)));

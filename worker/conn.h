@@ -47,6 +47,7 @@ struct conn {
 	struct tunnel *tunnel;		/* CONN_TUNNEL: owns the connection */
 	uint8_t state;			/* enum conn_state */
 	bool tls_tried;			/* the first byte was looked at */
+	bool unfinished;		/* counted: its handshake or head is not complete */
 	bool had_request;		/* idle from now on, not fresh */
 	bool cut;			/* only a reset tells that the answer was (N-09) */
 	uint32_t requests;
@@ -58,6 +59,8 @@ struct conn {
 void	conn_accepted(void *arg, int fd_or_err);
 /* Closes and frees a connection of which only a receive is in flight. */
 void	conn_free(struct conn *c);
+/* Notes that a handshake or head has begun, or is complete. */
+void	conn_unfinished(struct conn *c, bool yes);
 /* Closes all quiet connections: the drain's end. */
 void	conn_close_parked(struct worker *w);
 /* The worker drains: connections that are idle stay for drain_idle. */

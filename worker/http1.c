@@ -154,8 +154,11 @@ http1_serve(struct fiber *f, struct conn *c)
 	struct exchange *x;
 	struct tunnel *tunnel;
 	size_t n;
-	int r = read_head(f, c, &lim, &n, &err);
+	int r;
 
+	conn_unfinished(c, true);
+	r = read_head(f, c, &lim, &n, &err);
+	conn_unfinished(c, false);
 	if (r == -EBADMSG)
 		return refuse(f, c, err);
 	if (r <= 0)

@@ -125,3 +125,33 @@ def test_slow_ones_do_not_hinder_others(akkod, upstream):
                what="the slow ones are given up")
     for c in slow:
         c.close()
+
+
+@pytest.mark.parametrize("tls", [False, True], ids=["heads", "handshakes"])
+def test_unfinished_ones_leave_room(akkod, upstream, tls):
+    """0.4: what does not end takes no more than half of the fibers."""
+    a = started(akkod, upstream, ", limits: {fibers: 400}")
+    entry = "websecure" if tls else "web"
+    address = ("127.0.0.1", a.ports[entry])
+    with a.client() as known:
+        assert known.request("GET", "/").status == 200
+        slow = [Client(address) for _ in range(500)]
+        for c in slow:
+            c.send(b"\x16\x03\x01" if tls else b"GET / HT")
+        a.wait_log("newcomers are turned away")
+        time.sleep(0.5)
+        left = a.status()["workers"][0]["connections"]
+        assert 100 < left <= 201
+        # Who was here before is served as ever, and newcomers in the end.
+        for _ in range(20):
+            assert known.request("GET", "/").status == 200
+        for c in slow:
+            c.close()
+
+    def served():
+        try:
+            return a.get().status == 200
+        except (OSError, EOFError):
+            return False
+
+    proc.until(served)
