@@ -24,6 +24,7 @@
 
 #define RESOLVED_MAX	16	/* addresses of one name: struct msg_resolved */
 
+struct cert_store;
 struct live;
 struct local_ca;
 
@@ -36,6 +37,7 @@ struct compile_env {
 	    struct addr out[RESOLVED_MAX]);
 	void *resolve_arg;
 	struct local_ca *ca;	/* gives the default certificate */
+	struct cert_store *certs;	/* what was parsed before */
 };
 
 struct broken_router {

@@ -3,7 +3,7 @@
 #include "compile_impl.h"
 
 #include "alloc.h"
-#include "certificate.h"
+#include "cert_store.h"
 #include "context.h"
 #include "hash.h"
 #include "local_ca.h"
@@ -30,7 +30,8 @@ compile_ca_bundle(struct compiler *c, const struct strlist *files,
 	uint32_t i;
 
 	for (unsigned k = 0; k < files->n; k++)
-		if (ca_bundle_load(files->v[k], &der, why) < 0) {
+		if (cert_store_bundle(c->env->certs, files->v[k], &der,
+		    why) < 0) {
 			*ret_why = world_printf(c->w, "%s", why);
 			buf_fini(&der);
 			return TNONE;
@@ -265,8 +266,8 @@ compile_client_cert(struct compiler *c, const char *cert_file,
 	char why[CERT_WHY];
 	uint32_t i;
 
-	if (certificate_load(cert_file, key_file, clock_wall() / NSEC_SEC,
-	    &cert, why) < 0) {
+	if (cert_store_load(c->env->certs, cert_file, key_file, clock_wall() /
+	    NSEC_SEC, &cert, why) < 0) {
 		*ret_why = world_printf(c->w, "%s", why);
 		return TNONE;
 	}
@@ -294,7 +295,7 @@ load(struct compiler *c, const struct cert_files *f)
 		    "certFile and keyFile are both needed");
 		return NULL;
 	}
-	if (certificate_load(f->cert_file, f->key_file,
+	if (cert_store_load(c->env->certs, f->cert_file, f->key_file,
 	    clock_wall() / NSEC_SEC, &cert, why) < 0) {
 		diag_add(c->diags, DIAG_OBJECT, f->place, "certificate", "%s",
 		    why);

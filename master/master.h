@@ -161,6 +161,7 @@ struct master {
 	struct timer_at tickets_timer;
 
 	struct local_ca *ca;
+	struct cert_store *certs;
 	struct dns *dns;
 
 	struct predecessor *before;	/* whose place this one takes; NULL */

@@ -13,6 +13,7 @@
 #include "master.h"
 
 #include "alloc.h"
+#include "cert_store.h"
 #include "hash.h"
 #include "local_ca.h"
 #include "log.h"
@@ -316,7 +317,11 @@ compile_and_publish(struct master *m, struct world *w, struct diags *d)
 
 	need_ca(m, w);
 	env.ca = m->ca;
+	if (m->certs == NULL)
+		m->certs = cert_store_new();
+	env.certs = m->certs;
 	compile_world(w, m->now.number + 1, &env, d, &c);
+	cert_store_sweep(m->certs);
 	renew_at = c.renew_at;
 	set_renewal(m, renew_at);
 	rename_listeners(m);

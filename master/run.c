@@ -15,6 +15,7 @@
 #include "master.h"
 
 #include "alloc.h"
+#include "cert_store.h"
 #include "local_ca.h"
 #include "log.h"
 #include "notify.h"
@@ -515,6 +516,7 @@ finish(struct master *m)
 	succeed_fini(m);
 	will_fini(m);
 	free(m->said.v);
+	cert_store_free(m->certs);
 	control_free(m->control);
 	supervise_fini(m);
 	listen_close_all(&m->listeners);

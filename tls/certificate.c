@@ -337,6 +337,13 @@ store_key(struct certificate *c, EVP_PKEY *key, char why[CERT_WHY])
 	return 0;
 }
 
+static void
+judge(struct certificate *c, int64_t now)
+{
+	c->not_yet_valid = now < c->not_before;
+	c->expired = now >= c->not_after;
+}
+
 /* ---- Whole ---------------------------------------------------------------------- */
 
 static int
@@ -359,13 +366,47 @@ check(struct certificate *c, EVP_PKEY *key, int64_t now, char why[CERT_WHY])
 	c->key_type = (uint8_t)type;
 	c->not_before = unix_time(X509_get0_notBefore(leaf));
 	c->not_after = unix_time(X509_get0_notAfter(leaf));
-	c->not_yet_valid = now < c->not_before;
-	c->expired = now >= c->not_after;
+	judge(c, now);
 	read_names(c, leaf);
 	(void)EVP_Digest(c->chain[0].p, c->chain[0].n, c->fingerprint, &n,
 	    EVP_sha256(), NULL);
 	X509_free(leaf);
 	return 0;
+}
+
+static struct str
+copy_str(struct str s)
+{
+	char *p = xmalloc(s.n + 1);
+
+	if (s.n != 0)
+		memcpy(p, s.p, s.n);
+	p[s.n] = '\0';
+	return str_n(p, s.n);
+}
+
+static struct str *
+copy_list(const struct str *v, unsigned n)
+{
+	struct str *out = xcalloc(n, sizeof(*out));
+
+	for (unsigned i = 0; i < n; i++)
+		out[i] = copy_str(v[i]);
+	return out;
+}
+
+struct certificate *
+certificate_copy(const struct certificate *c, int64_t now)
+{
+	struct certificate *n = xcalloc(1, sizeof(*n));
+
+	*n = *c;
+	n->chain = copy_list(c->chain, c->nchain);
+	n->names = copy_list(c->names, c->nnames);
+	n->key = copy_str(c->key);
+	n->key_text = copy_str(c->key_text);
+	judge(n, now);
+	return n;
 }
 
 int
@@ -477,8 +518,8 @@ read_text(int fd, struct buf *b, char why[CERT_WHY], const char *path)
 	return -EFBIG;
 }
 
-static int
-read_source(const char *s, struct buf *b, char why[CERT_WHY])
+int
+certificate_read(const char *s, struct buf *b, char why[CERT_WHY])
 {
 	struct stat st;
 	int fd, err;
@@ -531,8 +572,8 @@ certificate_load(const char *cert, const char *key, int64_t now,
 	int err;
 
 	*ret = NULL;
-	if ((err = read_source(cert, &c, why)) == 0 &&
-	    (err = read_source(key, &k, why)) == 0) {
+	if ((err = certificate_read(cert, &c, why)) == 0 &&
+	    (err = certificate_read(key, &k, why)) == 0) {
 		err = certificate_parse(buf_str(&c), buf_str(&k), now, ret,
 		    why);
 		if (err < 0)
@@ -575,7 +616,7 @@ int
 ca_bundle_load(const char *file_or_pem, struct buf *der, char why[CERT_WHY])
 {
 	struct buf b = BUF_INIT;
-	int err = read_source(file_or_pem, &b, why);
+	int err = certificate_read(file_or_pem, &b, why);
 
 	if (err == 0) {
 		err = ca_bundle_parse(buf_str(&b), der, why);

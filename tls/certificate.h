@@ -41,6 +41,11 @@ int	certificate_parse(struct str cert_pem, struct str key_pem, int64_t now,
 int	certificate_load(const char *cert, const char *key, int64_t now,
 	    struct certificate **ret, char why[CERT_WHY]);
 void	certificate_free(struct certificate *c);
+/* A copy that is its own, judged at another time. */
+struct certificate *certificate_copy(const struct certificate *c, int64_t now);
+/* Appends a file, or the text itself where one is given. 0 or -errno. */
+int	certificate_read(const char *file_or_pem, struct buf *b,
+	    char why[CERT_WHY]);
 /* Borrowing view for struct tls_client_policy and the like. */
 void	certificate_view(const struct certificate *c, struct tls_cert *ret);
 

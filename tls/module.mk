@@ -2,6 +2,7 @@
 noinst_LIBRARIES += libtls.a
 libtls_a_CPPFLAGS = $(AM_CPPFLAGS) $(I_TLS)
 libtls_a_SOURCES = \
+	tls/cert_store.c tls/cert_store.h \
 	tls/certcache.c \
 	tls/certificate.c tls/certificate.h \
 	tls/client.c \

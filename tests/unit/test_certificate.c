@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* Certificates and keys: what is read from them, and what is refused. */
-#include "certificate.h"
+#include "cert_store.h"
 
 #include "tls_pair.h"
 #include "unit.h"
@@ -335,5 +335,51 @@ START_TEST(files)
 }
 END_TEST
 
-UNIT_MAIN("certificate", types_and_names, covering, times, mistakes,
+START_TEST(parsed_once)
+{
+	struct cert_store *s = cert_store_new();
+	struct pki *pki = pki_new("root");
+	struct leaf *l = pki_leaf(pki, "a.test", "DNS:a.test", TLS_KEY_EC, 5);
+	struct certificate *one, *two;
+	struct buf der[2] = { BUF_INIT, BUF_INIT };
+
+	ck_assert_int_eq(cert_store_load(s, l->cert_pem, l->key_pem, now(),
+	    &one, why), 0);
+	ck_assert_uint_eq(cert_store_count(s), 1);
+	/* Another time, another judgement; the rest is the same. */
+	ck_assert_int_eq(cert_store_load(s, l->cert_pem, l->key_pem, now() +
+	    9 * 86400, &two, why), 0);
+	ck_assert_uint_eq(cert_store_count(s), 1);
+	ck_assert(!one->expired && two->expired);
+	ck_assert(str_eq(one->key, two->key));
+	ck_assert(str_eq(one->key_text, two->key_text));
+	ck_assert_uint_eq(one->nchain, two->nchain);
+	ck_assert(str_eq(one->chain[0], two->chain[0]));
+	ck_assert_int_eq(memcmp(one->fingerprint, two->fingerprint, 32), 0);
+	certificate_free(one);
+	certificate_free(two);
+	ck_assert_int_eq(cert_store_bundle(s, l->cert_pem, &der[0], why), 1);
+	ck_assert_uint_eq(cert_store_count(s), 2);
+	ck_assert_int_eq(cert_store_bundle(s, l->cert_pem, &der[1], why), 1);
+	ck_assert(str_eq(buf_str(&der[0]), buf_str(&der[1])));
+	/* What does not parse says so each time and is not kept. */
+	ck_assert_int_lt(cert_store_load(s, "-----BEGIN x", l->key_pem, now(),
+	    &one, why), 0);
+	ck_assert_int_lt(cert_store_load(s, "/nowhere", l->key_pem, now(),
+	    &one, why), 0);
+	ck_assert_ptr_nonnull(strstr(why, "/nowhere"));
+	ck_assert_uint_eq(cert_store_count(s), 2);
+	cert_store_sweep(s);
+	ck_assert_uint_eq(cert_store_count(s), 2);
+	cert_store_sweep(s);
+	ck_assert_uint_eq(cert_store_count(s), 0);
+	buf_fini(&der[0]);
+	buf_fini(&der[1]);
+	leaf_free(l);
+	pki_free(pki);
+	cert_store_free(s);
+}
+END_TEST
+
+UNIT_MAIN("certificate", parsed_once, types_and_names, covering, times, mistakes,
     encrypted, chains, files)
