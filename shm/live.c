@@ -58,9 +58,14 @@ live_attach(int fd, struct live **ret)
 {
 	struct stat st;
 	struct live *l;
+	int seals;
 
 	if (fstat(fd, &st) < 0)
 		return -errno;
+	/* Whoever gave it must not be able to cut it later. */
+	seals = fcntl(fd, F_GET_SEALS);
+	if (seals < 0 || (seals & F_SEAL_SHRINK) == 0)
+		return -EPROTO;
 	if (st.st_size != sizeof(*l))
 		return -EPROTO;
 	l = mmap(NULL, sizeof(*l), PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);

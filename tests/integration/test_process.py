@@ -262,6 +262,22 @@ def test_workers_end_when_the_master_is_killed(akkod, upstream):
     assert not accepts(a.ports["web"])
 
 
+def test_a_master_that_is_stopped_is_not_missed(akkod, upstream):
+    """T-11, short: nobody but who asks it for something notices."""
+    u = upstream()
+    a = akkod(with_workers(2), values={"upstream": u.port})
+    pids = a.worker_pids()
+    with Load(("127.0.0.1", a.ports["web"]), keep_alive=4, fresh=3) as load:
+        os.kill(a.process.pid, signal.SIGSTOP)
+        time.sleep(2)
+        load.wait(20)
+        os.kill(a.process.pid, signal.SIGCONT)
+        a.reload(with_workers(2).replace("all:", "every:"))
+        load.wait(10)
+    load.check(u)
+    assert a.worker_pids() == pids
+
+
 def test_a_new_master_takes_the_place_of_a_killed_one(akkod, upstream):
     """Pid file and socket are left behind and taken over."""
     u = upstream()

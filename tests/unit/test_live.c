@@ -6,6 +6,7 @@
 #include "unit.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <sys/mman.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -39,8 +40,12 @@ START_TEST(attach)
 	live_detach(a);
 	live_detach(NULL);
 	close(fd);
-	/* Of another size, or no descriptor at all. */
-	other = memfd_create("other", 0);
+	/* Of another size, not sealed, or no descriptor at all. */
+	other = memfd_create("other", MFD_ALLOW_SEALING);
+	ck_assert_int_eq(ftruncate(other, sizeof(struct live)), 0);
+	ck_assert_int_eq(live_attach(other, &b), -EPROTO);
+	ck_assert_int_eq(ftruncate(other, sizeof(struct live) - 1), 0);
+	ck_assert_int_eq(fcntl(other, F_ADD_SEALS, F_SEAL_SHRINK), 0);
 	ck_assert_int_eq(live_attach(other, &b), -EPROTO);
 	close(other);
 	ck_assert_int_eq(live_attach(other, &b), -EBADF);
