@@ -31,7 +31,10 @@ struct local_ca {
 	EVP_PKEY *rsa;			/* of RSA leaves, NULL: not wanted yet */
 	char *dir;			/* NULL: nothing is kept */
 	/* PEM of the last leaf of each kind, NULL: none yet. */
-	struct { char *cert, *key; } leaf[TLS_KEY_ED25519];
+	struct {
+		char *cert, *key;
+		struct certificate *parsed;	/* of the two; NULL: none */
+	} leaf[TLS_KEY_ED25519];
 	char fingerprint[96];
 	bool in_memory;
 };
@@ -266,6 +269,8 @@ forget_leaf(struct local_ca *ca, enum tls_key_type type)
 	free(ca->leaf[type].key);
 	free(ca->leaf[type].cert);
 	ca->leaf[type].key = ca->leaf[type].cert = NULL;
+	certificate_free(ca->leaf[type].parsed);
+	ca->leaf[type].parsed = NULL;
 }
 
 static EVP_PKEY *
@@ -407,12 +412,9 @@ static bool
 kept_leaf(struct local_ca *ca, enum tls_key_type type, const struct str *names,
     unsigned n, int64_t now, struct certificate **ret)
 {
-	char why[CERT_WHY];
-
-	if (ca->leaf[type].cert == NULL || certificate_parse(
-	    str_c(ca->leaf[type].cert), str_c(ca->leaf[type].key), now, ret,
-	    why) < 0)
+	if (ca->leaf[type].parsed == NULL)
 		return false;
+	*ret = certificate_copy(ca->leaf[type].parsed, now);
 	for (unsigned i = 0; i < n; i++)
 		if ((is_name(names[i]) || is_address(names[i])) &&
 		    !certificate_covers(*ret, names[i])) {
@@ -484,6 +486,8 @@ local_ca_leaf(struct local_ca *ca, enum tls_key_type type,
 	    (ca->leaf[type].key = pem_of(NULL, key)) != NULL)
 		err = certificate_parse(str_c(ca->leaf[type].cert),
 		    str_c(ca->leaf[type].key), now, ret, why);
+	if (err == 0)
+		ca->leaf[type].parsed = certificate_copy(*ret, now);
 	X509_free(x);
 	EVP_PKEY_free(key);
 	buf_fini(&san);
