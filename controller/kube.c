@@ -3,6 +3,7 @@
 #include "kube.h"
 
 #include "alloc.h"
+#include "cert_store.h"
 #include "crd.h"
 #include "ingress.h"
 #include "log.h"
@@ -12,6 +13,7 @@
 #include <stdlib.h>
 
 #define PARTS	2
+#define SWEEP	1024	/* flushes between two looks for unused certificates */
 
 struct watched {
 	uint64_t round;		/* of the list that is going on, or was */
@@ -35,6 +37,8 @@ struct kube {
 	bool released[PARTS];		/* its first lists have ended */
 	nsec_t built[PARTS];		/* when it was built last */
 	struct buf stream;
+	struct cert_store *certs;
+	unsigned flushes;
 };
 
 static unsigned
@@ -120,6 +124,7 @@ kube_new(const struct kube_settings *s, kube_send_fn *send, void *arg)
 	k->s = s;
 	k->send = send;
 	k->arg = arg;
+	k->certs = cert_store_new();
 	for (int kind = 0; kind < KUBE_KINDS; kind++)
 		add_kind(k, (enum kube_kind)kind);
 	if (s->ingress != NULL)
@@ -149,6 +154,7 @@ kube_free(struct kube *k)
 	free(k->watched);
 	kube_store_fini(&k->store);
 	buf_fini(&k->stream);
+	cert_store_free(k->certs);
 	free(k);
 }
 
@@ -434,7 +440,7 @@ kube_flush(struct kube *k)
 {
 	nsec_t now = clock_mono();
 	struct kube_view v = { .store = &k->store, .lists = k->lists,
-	    .watches = k->watches, .nwatches = k->n };
+	    .watches = k->watches, .nwatches = k->n, .certs = k->certs };
 
 	for (unsigned i = 0; i < PARTS; i++) {
 		if (k->provider[i] == NULL)
@@ -448,6 +454,9 @@ kube_flush(struct kube *k)
 	}
 	tell_states(k);
 	kube_view_fini(&v);
+	/* Not often: only what is built again is asked for. */
+	if (++k->flushes % SWEEP == 0)
+		cert_store_sweep(k->certs);
 	if (k->stream.n != 0)
 		k->send(k->arg, buf_str(&k->stream));
 	/* A first synchronisation needs much more than any change. */

@@ -2,7 +2,8 @@
 /* What Secrets hold; see kube_secret.h. */
 #include "kube_secret.h"
 
-#include "certificate.h"
+#include "cert_store.h"
+#include "kube_store.h"
 
 #include <errno.h>
 #include <openssl/evp.h>
@@ -57,10 +58,12 @@ kube_only_key(const struct kube_object *o)
 	    json_object_iter_key(json_object_iter(data)) : NULL;
 }
 
+/* PEM, and as such no name of a file to whoever takes either. */
 static bool
-is_text(const struct buf *b)
+is_pem(struct buf *b)
 {
-	return str_chr(buf_str(b), '\0') < 0;
+	return str_chr(buf_str(b), '\0') < 0 &&
+	    strstr(buf_cstr(b), "-----BEGIN ") != NULL;
 }
 
 json_t *
@@ -82,9 +85,9 @@ kube_pair(struct kube_view *v, const char *ns, const char *name,
 		buf_printf(why, "Secret %s/%s has no tls.crt", ns, name);
 	else if (kube_data(o, "tls.key", &key) < 0)
 		buf_printf(why, "Secret %s/%s has no tls.key", ns, name);
-	else if (!is_text(&cert) || !is_text(&key))
+	else if (!is_pem(&cert) || !is_pem(&key))
 		buf_printf(why, "Secret %s/%s: no PEM text", ns, name);
-	else if (certificate_parse(buf_str(&cert), buf_str(&key),
+	else if (cert_store_load(v->certs, buf_cstr(&cert), buf_cstr(&key),
 	    clock_wall() / NSEC_SEC, &parsed, text) < 0)
 		buf_printf(why, "Secret %s/%s: %s", ns, name, text);
 	else
@@ -128,10 +131,10 @@ kube_ca(struct kube_view *v, enum kube_kind kind, const char *ns,
 	if (r < 0)
 		buf_printf(why, "%s %s/%s has neither tls.ca nor ca.crt",
 		    word, ns, name);
-	else if (!is_text(&pem) || ca_bundle_parse(buf_str(&pem), &der,
-	    text) < 0)
+	else if (!is_pem(&pem) || cert_store_bundle(v->certs, buf_cstr(&pem),
+	    &der, text) < 0)
 		buf_printf(why, "%s %s/%s: %s", word, ns, name,
-		    is_text(&pem) ? text : "no PEM text");
+		    is_pem(&pem) ? text : "no PEM text");
 	else
 		ca = json_stringn(pem.p, pem.n);
 	buf_fini(&pem);

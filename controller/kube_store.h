@@ -27,6 +27,8 @@ struct kube_store {
 /* What was looked at while something was built: hashes, see kube_dep(). */
 struct kube_deps { uint64_t *v; unsigned n, cap; };
 
+struct cert_store;
+
 struct kube_view {
 	const struct kube_store *store;
 	struct kube_deps *deps;		/* NULL: not remembered */
@@ -34,6 +36,7 @@ struct kube_view {
 	const struct kube_watch *watches;
 	unsigned nwatches;
 	const struct kube_object **all;	/* the last list given out */
+	struct cert_store *certs;	/* certificates parsed before */
 };
 
 /*
