@@ -60,18 +60,23 @@ def rounds(proxies, tools, work, opt):
     """CPU us per request: a list per proxy, one figure a round."""
     cost = {p.name: [] for p in proxies}
     for _ in range(opt.rounds):
+        result = {}
         for p in random.sample(proxies, len(proxies)):
-            result = sample(p, tools, work, opt.seconds)
-            cost[p.name].append(result["cpu_us"])
-            if opt.verbose or result["saturated"]:
-                print(f"  {p.name}: {result}", flush=True)
+            result[p.name] = sample(p, tools, work, opt.seconds)
+            if opt.verbose:
+                print(f"  {p.name}: {result[p.name]}", flush=True)
+        if min(r["done"] for r in result.values()) == 0:
+            continue            # one of them had no processor at all
+        for name, r in result.items():
+            cost[name].append(r["cpu_us"])
     return cost
 
 
 def ratio(a, b):
-    """Round by round: median, least and most."""
-    r = sorted(x / y for x, y in zip(a, b))
-    return statistics.median(r), r[0], r[-1]
+    """Round by round: median and the quartiles around it."""
+    r = [x / y for x, y in zip(a, b)]
+    low, middle, high = statistics.quantiles(r, n=4, method="inclusive")
+    return middle, low, high
 
 
 def show(r):
@@ -129,7 +134,7 @@ def compare_routes(opt, tools, folder):
                 for p in random.sample(proxies, len(proxies)):
                     load = f"-h %u.routes.test -n {p.routes} -p /200 -r 8000"
                     cost[p.name].append(sample(
-                        p, tools, load, opt.seconds)["cpu_us"])
+                        p, tools, load, opt.seconds)["cpu_us"] or 1)
             base = cost[proxies[0].name]
             print(f"routes ({io}): " + ", ".join(
                 f"{p.routes:,}: {statistics.median(cost[p.name]):.1f} us = "
