@@ -69,6 +69,8 @@ def rounds(proxies, tools, work, opt):
             continue            # one of them had no processor at all
         for name, r in result.items():
             cost[name].append(r["cpu_us"])
+    if min(map(len, cost.values())) < 2:
+        raise RuntimeError("the machine is too busy to measure anything")
     return cost
 
 
