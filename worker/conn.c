@@ -206,6 +206,28 @@ conn_read_limit(const struct conn *c, nsec_t limit)
 	    ep->read_timeout_ns < limit ? ep->read_timeout_ns : limit;
 }
 
+/*
+ * Long lives end spread over a fifth of them, so that clients who came together,
+ * after a restart, do not all come again together (security 0.4).
+ */
+static nsec_t
+age_limit(const struct conn *c, const struct tentry_point *ep)
+{
+	nsec_t t = ep->keep_alive_max_ns;
+
+	return t < 60 * NSEC_SEC || t > 1000000 * NSEC_SEC ? t :
+	    t / 1000 * (900 + c->accepted / 1000 % 201);
+}
+
+bool
+conn_worn(const struct conn *c, const struct tentry_point *ep)
+{
+	return (ep->keep_alive_max_requests != 0 &&
+	    c->requests >= ep->keep_alive_max_requests) ||
+	    (ep->keep_alive_max_ns != 0 && ring_now(c->w->ring) -
+	    c->accepted >= age_limit(c, ep));
+}
+
 static nsec_t
 idle_timeout(const struct conn *c)
 {

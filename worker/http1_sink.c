@@ -75,21 +75,6 @@ on_interim(struct fiber *f, struct exchange *x, struct sink *s)
 }
 
 static void
-count_keep_alive(struct exchange *x)
-{
-	const struct tentry_point *ep = x->ep;
-
-	if (ep == NULL)
-		return;
-	if (ep->keep_alive_max_requests != 0 &&
-	    x->c->requests >= ep->keep_alive_max_requests)
-		x->close = true;
-	if (ep->keep_alive_max_ns != 0 && ring_now(x->c->w->ring) -
-	    x->c->accepted >= ep->keep_alive_max_ns)
-		x->close = true;
-}
-
-static void
 choose_framing(struct exchange *x, struct http1_sink *k)
 {
 	struct response *a = &x->resp;
@@ -119,7 +104,7 @@ on_head(struct fiber *f, struct exchange *x, struct sink *s)
 	if (!x->body->done && x->body->skip != NULL)
 		x->body->skip(x, x->body);
 	x->close |= !x->body->done || w->draining;
-	count_keep_alive(x);
+	x->close |= x->ep != NULL && conn_worn(x->c, x->ep);
 	choose_framing(x, k);
 	a.framing = k->chunked ? H1_CHUNKED : H1_NONE;
 	a.has_length = k->known;

@@ -367,10 +367,7 @@ retire(struct http2 *h)
 	if (g == NULL || c->l->ep == TNONE)
 		return;
 	ep = table_entry_point(&g->table, c->l->ep);
-	if ((ep->keep_alive_max_requests != 0 &&
-	    c->requests >= ep->keep_alive_max_requests) ||
-	    (ep->keep_alive_max_ns != 0 && ring_now(c->w->ring) -
-	    c->accepted >= ep->keep_alive_max_ns))
+	if (conn_worn(c, ep))
 		http2_drain(h);
 }
 
