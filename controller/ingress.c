@@ -287,8 +287,10 @@ add_path(struct ingress *in, const char *host, const json_t *path)
 		if (str_c(host).n != 0)
 			put_call(&rule, "Host", host);
 		if (put_path(in, path, &rule, &why)) {
-			in->routes = xreallocarray(in->routes, in->n + 1,
-			    sizeof(*r));
+			if ((in->n & (in->n - 1)) == 0)
+				in->routes = xreallocarray(in->routes,
+				    in->n == 0 ? 1 : (size_t)in->n * 2,
+				    sizeof(*r));
 			r = &in->routes[in->n++];
 			r->key = kube_normalf("%s-%s-%s%s", in->o->ns,
 			    in->o->name, host != NULL ? host : "",
@@ -309,14 +311,18 @@ add_path(struct ingress *in, const char *host, const json_t *path)
 static void
 emit_routes(struct ingress *in)
 {
+	struct map seen = { NULL, 0, 0 };
+
+	for (unsigned i = 0; i < in->n; i++) {
+		void **count = map_at(&seen, str_c(in->routes[i].key));
+
+		*count = (void *)((size_t)*count + 1);
+	}
 	for (unsigned i = 0; i < in->n; i++) {
 		const struct route *r = &in->routes[i];
-		bool collides = false;
+		bool collides = (size_t)map_get(&seen, str_c(r->key)) > 1;
 		char digest[21], *key;
 
-		for (unsigned k = 0; k < in->n; k++)
-			collides |= k != i && strcmp(in->routes[k].key,
-			    r->key) == 0;
 		kube_digest(r->rule, digest);
 		key = collides ? xasprintf("%s-%s", r->key, digest) :
 		    xstrdup(r->key);
@@ -324,6 +330,7 @@ emit_routes(struct ingress *in)
 		    router_json(in, r->rule, r->service));
 		free(key);
 	}
+	map_fini(&seen);
 	for (unsigned i = 0; i < in->n; i++) {
 		free(in->routes[i].key);
 		free(in->routes[i].rule);

@@ -72,7 +72,7 @@ add_watch(struct kube *k, enum kube_kind kind, const char *ns,
 	k->lists = xreallocarray(k->lists, k->n + 1, sizeof(*k->lists));
 	k->watches[k->n] = (struct kube_watch){ kind, ns, selector };
 	k->watched[k->n] = (struct watched){ .parts = parts };
-	k->lists[k->n++] = (struct kube_list){ NULL, 0, 0 };
+	k->lists[k->n++] = (struct kube_list){ .v = NULL };
 }
 
 /* All namespaces when one of its users wants all, else each that is named. */

@@ -6,6 +6,8 @@
 
 #include <stdlib.h>
 
+#define REFUSED_MAX	16	/* lines of one object */
+
 static void
 item_fini(struct kube_item *i)
 {
@@ -14,22 +16,38 @@ item_fini(struct kube_item *i)
 	json_decref(i->value);
 }
 
-static struct kube_item *
+/* Its place in v from 1; 0: none. An object may make thousands of items. */
+static size_t
 find(const struct kube_out *o, enum change_kind kind, const char *name)
 {
-	for (unsigned i = 0; i < o->n; i++)
-		if (o->v[i].kind == kind && strcmp(o->v[i].name, name) == 0)
-			return &o->v[i];
-	return NULL;
+	struct buf key = BUF_INIT;
+	size_t at;
+
+	buf_printf(&key, "%d %s", (int)kind, name);
+	at = (size_t)map_get(&o->index, buf_str(&key));
+	buf_fini(&key);
+	return at;
+}
+
+static void
+set_index(struct kube_out *o, enum change_kind kind, const char *name)
+{
+	struct buf key = BUF_INIT;
+
+	buf_printf(&key, "%d %s", (int)kind, name);
+	*map_at(&o->index, buf_str(&key)) = (void *)(size_t)o->n;
+	buf_fini(&key);
 }
 
 struct kube_item *
 kube_emit(struct kube_out *o, enum change_kind kind, const char *name,
     json_t *value)
 {
-	struct kube_item *i = find(o, kind, name);
+	size_t at = find(o, kind, name);
+	struct kube_item *i;
 
-	if (i != NULL) {
+	if (at != 0) {
+		i = &o->v[at - 1];
 		item_fini(i);
 	} else {
 		if (o->n == o->cap) {
@@ -37,6 +55,7 @@ kube_emit(struct kube_out *o, enum change_kind kind, const char *name,
 			o->v = xreallocarray(o->v, o->cap, sizeof(*o->v));
 		}
 		i = &o->v[o->n++];
+		set_index(o, kind, name);
 	}
 	*i = (struct kube_item){ .kind = kind, .name = xstrdup(name),
 	    .value = value };
@@ -72,7 +91,7 @@ bool
 kube_emitted(const struct kube_out *o, enum change_kind kind,
     const char *name)
 {
-	return find(o, kind, name) != NULL;
+	return find(o, kind, name) != 0;
 }
 
 void
@@ -84,8 +103,9 @@ kube_refuse(struct kube_out *o, const char *fmt, ...)
 	va_start(ap, fmt);
 	line = text(fmt, ap);
 	va_end(ap);
+	/* The first ones tell enough. */
 	for (unsigned i = 0; i < o->nrefused; i++)
-		if (strcmp(o->refused[i], line) == 0) {
+		if (i == REFUSED_MAX - 1 || strcmp(o->refused[i], line) == 0) {
 			free(line);
 			return;
 		}
@@ -103,6 +123,7 @@ kube_out_fini(struct kube_out *o)
 		free(o->refused[i]);
 	free(o->v);
 	free(o->refused);
+	map_fini(&o->index);
 	json_decref(o->status);
 	*o = (struct kube_out){ .v = NULL };
 }

@@ -7,6 +7,7 @@
 #define KUBE_OUT_H
 
 #include "change.h"
+#include "map.h"
 
 #include <jansson.h>
 
@@ -22,6 +23,7 @@ struct kube_item {
 struct kube_out {
 	struct kube_item *v;
 	unsigned n, cap;
+	struct map index;	/* of kind and name in v, from 1 */
 	char **refused;
 	unsigned nrefused;
 	json_t *status;		/* status.loadBalancer.ingress to be written */

@@ -93,7 +93,7 @@ list_add(struct kube_list *l, struct kube_cached *c)
 		l->v = xreallocarray(l->v, l->cap, sizeof(*l->v));
 	}
 	l->v[l->n++] = c;
-	qsort(l->v, l->n, sizeof(*l->v), list_cmp);
+	l->sorted = false;
 }
 
 static void
@@ -265,9 +265,14 @@ kube_slices(struct kube_view *v, const char *ns, const char *service,
     const struct kube_object *const **ret)
 {
 	char buf[KEY_MAX];
-	const struct kube_list *l = map_get(&v->store->slices,
+	struct kube_list *l = map_get(&v->store->slices,
 	    key_of(KUBE_ENDPOINT_SLICE, ns, service, buf));
 
+	/* Once for a list of many, not with each that comes. */
+	if (l != NULL && !l->sorted)
+		qsort(l->v, l->n, sizeof(*l->v), list_cmp);
+	if (l != NULL)
+		l->sorted = true;
 	remember(v, KUBE_ENDPOINT_SLICE, ns, service);
 	*ret = l != NULL ? (const void *)l->v : NULL;
 	return l != NULL ? l->n : 0;

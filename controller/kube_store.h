@@ -17,7 +17,11 @@ struct kube_cached {
 	uint64_t round;
 };
 
-struct kube_list { struct kube_cached **v; unsigned n, cap; };
+struct kube_list {
+	struct kube_cached **v;
+	unsigned n, cap;
+	bool sorted;		/* of slices: when they are asked for */
+};
 
 struct kube_store {
 	struct map objects;	/* by kind, namespace and name */
