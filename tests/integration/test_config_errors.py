@@ -175,7 +175,7 @@ entryPoints:
   c: {address: ":80/udp"}
   d: {address: "example.org:80"}
   e: {}
-  f: {address: ":80", proxyProtocol: {insecure: true}}
+  f: {address: ":80", http3: {}}
   g: {address: ":80", http: {underscoreHeadersStrategy: bogus}}
   h: {address: ":80", http: {maxHeaderBytes: 99999999}}
   i: {address: ":80", forwardedHeaders: {trustedIPs: [10.0.0.0/33]}}
@@ -188,7 +188,7 @@ entryPoints:
         "5:3: error: entry point d: address: the host must be an IP address "
         "or localhost",
         "6:3: error: entry point e: address: an address is missing",
-        '7:23: error: entry point f: "proxyProtocol" is not supported yet',
+        '7:23: error: entry point f: "http3" is not supported yet',
         '8:3: error: underscoreHeadersStrategy: "bogus" is not one of keep, '
         'delete, reject',
         "9:3: error: entry point h: maxHeaderBytes must be from 0 to 1048576",

@@ -39,9 +39,12 @@ class Akkod:
 
     host = "127.0.0.1"
 
+    host = "127.0.0.1"		# where its entry points listen
+
     def __init__(self, directory, io, config, values=None, args=(), env=None,
-                 prefix=(), wait=True, program=PROGRAM, host="127.0.0.1"):
-        self.host = host
+                 prefix=(), wait=True, program=PROGRAM, host=None):
+        if host is not None:
+            self.host = host
         self.dir = Path(directory)
         self.dir.mkdir(parents=True, exist_ok=True)
         self.io = io
