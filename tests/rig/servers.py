@@ -115,7 +115,12 @@ class Keycloak(Server):
                      "--hostname-backchannel-dynamic=true",
                      "--proxy-headers=xforwarded",
                      "--proxy-trusted-addresses=127.0.0.1"],
-                    {"JAVA_OPTS_APPEND": "-XX:TieredStopAtLevel=1"})
+                    {"JAVA_OPTS_APPEND": "-XX:TieredStopAtLevel=1",
+                     # kc.sh resolves links, so its own data would be the
+                     # pattern's: locked while another run uses it.
+                     "KC_DB_URL": f"jdbc:h2:file:{home}/data/h2/keycloakdb;"
+                                  "NON_KEYWORDS=VALUE;DB_CLOSE_ON_EXIT=FALSE;"
+                                  "DB_CLOSE_DELAY=0"})
 
 
 class OAuth2Proxy(Server):
