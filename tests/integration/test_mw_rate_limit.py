@@ -132,6 +132,18 @@ def test_sources(a, host, keys):
         assert statuses(a, host, 4, headers) == {200: 2, 429: 2}, headers
 
 
+@pytest.mark.parametrize("host,xff", [("depth", "1.1.1.1, nobody"),
+                                      ("excl", "nobody, 192.168.1.9")])
+def test_what_is_no_address_counts_for_the_peer(a, host, xff):
+    """S-518: nonsense in X-Forwarded-For is no key that all share."""
+    got = {}
+    for peer in ("127.0.1.1", "127.0.1.2"):
+        got[peer] = collections.Counter(
+            a.get("/", host=f"{host}.test", source=peer,
+                  headers=[("X-Forwarded-For", xff)]).status for _ in range(3))
+    assert list(got.values()) == [{200: 2, 429: 1}] * 2
+
+
 def test_same_network_is_one_source(a):
     got = collections.Counter()
     for i in range(4):

@@ -13,7 +13,7 @@ ip_allow_list_serve(struct fiber *f, struct exchange *x, const struct tmw *mw,
 	const struct cidr *v = TABLE_VEC(x->t, c->ranges, struct cidr);
 	struct addr a;
 
-	if (source_address(x, &c->source, &a))
+	if (source_address(x, &c->source, &a) > 0)
 		for (uint32_t i = 0; i < c->ranges.n; i++)
 			if (cidr_has(&v[i], &a))
 				return chain_next(f, x, next);

@@ -4,6 +4,8 @@
 
 #include "conn.h"
 
+#include <errno.h>
+
 /* "10.0.0.1:80" and "[::1]:80" count as their address (errata B). */
 static bool
 parse(struct str s, struct addr *ret)
@@ -30,8 +32,8 @@ excluded(const struct exchange *x, const struct tsource *s,
 	return false;
 }
 
-/* The entry `depth` from the right, 1 being the last. */
-static bool
+/* The entry `depth` from the right, 1 being the last. As source_address(). */
+static int
 by_depth(struct str xff, uint32_t depth, struct addr *ret)
 {
 	while (xff.n > 0) {
@@ -39,15 +41,15 @@ by_depth(struct str xff, uint32_t depth, struct addr *ret)
 
 		if (--depth == 0)
 			return parse(str_trim(str_from(xff, (size_t)(comma +
-			    1))), ret);
+			    1))), ret) ? 1 : -EINVAL;
 		if (comma < 0)
 			break;
 		xff = str_head(xff, (size_t)comma);
 	}
-	return false;
+	return 0;
 }
 
-static bool
+static int
 by_exclusion(const struct exchange *x, const struct tsource *s, struct str xff,
     struct addr *ret)
 {
@@ -55,22 +57,22 @@ by_exclusion(const struct exchange *x, const struct tsource *s, struct str xff,
 		ptrdiff_t comma = str_rchr(xff, ',');
 
 		if (!parse(str_trim(str_from(xff, (size_t)(comma + 1))), ret))
-			return false;
+			return -EINVAL;
 		if (!excluded(x, s, ret))
-			return true;
+			return 1;
 		if (comma < 0)
 			break;
 		xff = str_head(xff, (size_t)comma);
 	}
-	return false;
+	return 0;
 }
 
-bool
+int
 source_address(const struct exchange *x, const struct tsource *s,
     struct addr *ret)
 {
 	struct str xff = fields_get(&x->req.fields, FIELD_XFF);
-	bool known = true;
+	int known = 1;
 
 	if (s->depth > 0)
 		known = by_depth(xff, s->depth, ret);
@@ -78,7 +80,7 @@ source_address(const struct exchange *x, const struct tsource *s,
 		known = by_exclusion(x, s, xff, ret);
 	else
 		*ret = x->c->peer;
-	if (known && s->ipv6_subnet != 0)
+	if (known > 0 && s->ipv6_subnet != 0)
 		addr_mask_v6(ret, s->ipv6_subnet);
 	return known;
 }
@@ -100,7 +102,13 @@ source_key(struct exchange *x, const struct tsource *s)
 	case TSOURCE_IP:
 		break;
 	}
-	if (!source_address(x, s, &a))
-		return STR_NONE;
+	switch (source_address(x, s, &a)) {
+	case 1:
+		break;
+	case 0:
+		return STR_NONE;	/* one key for all of them, as Traefik */
+	default:
+		a = x->c->peer;		/* S-518 */
+	}
 	return arena_dup(&x->arena, str_c(addr_text(&a, text)));
 }

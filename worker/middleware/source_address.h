@@ -6,10 +6,10 @@
 #include "exchange.h"
 
 /*
- * The client's address by the strategy; false when it is unknown (too few
- * entries in X-Forwarded-For, or one that is no address): lists deny then.
+ * The client's address by the strategy: 1; 0 when X-Forwarded-For has too few
+ * entries, -EINVAL when the entry is no address. Lists deny both.
  */
-bool	source_address(const struct exchange *x, const struct tsource *s,
+int	source_address(const struct exchange *x, const struct tsource *s,
 	    struct addr *ret);
 /* The text that limits count by; may be empty. From the arena or the request. */
 struct str source_key(struct exchange *x, const struct tsource *s);
