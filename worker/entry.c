@@ -148,9 +148,11 @@ entry_port(const struct exchange *x)
 static int
 fill(struct exchange *x, enum field_id id, struct str value)
 {
-	if (fields_get(&x->req.fields, id).n != 0)
-		return 0;
-	return fields_set_id(&x->req.fields, id, value);
+	const struct field *f = fields_find(&x->req.fields, id);
+
+	if (f == NULL)
+		return fields_add_id(&x->req.fields, id, value);
+	return f->value_n != 0 ? 0 : fields_set_id(&x->req.fields, id, value);
 }
 
 /* Several lines become one; none is made of nothing (errata A12). */
