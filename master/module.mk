@@ -94,3 +94,9 @@ tests_fuzz_fuzz_parts_CPPFLAGS = $(AM_CPPFLAGS) $(I_MASTER)
 tests_fuzz_fuzz_parts_SOURCES = tests/fuzz/fuzz_parts.c $(FUZZ_MAIN)
 tests_fuzz_fuzz_parts_LDADD = $(MASTER_TEST_LIBS)
 tests_fuzz_fuzz_parts_LDFLAGS = $(AM_LDFLAGS) $(FUZZ_LINK)
+
+# The life cycle for long, about a quarter of an hour; see tests/soak/README.md.
+soak: akkod
+	AKKOD=$(abs_top_builddir)/akkod /usr/bin/python3 \
+	    $(srcdir)/tests/soak/soak.py
+.PHONY: soak
