@@ -13,6 +13,7 @@
 #include <stdlib.h>
 
 #define PARTS	2
+#define TOGETHER	(3 * NSEC_SEC)
 #define SWEEP	1024	/* flushes between two looks for unused certificates */
 
 struct watched {
@@ -35,6 +36,7 @@ struct kube {
 	unsigned n;
 	struct provider *provider[PARTS];
 	bool released[PARTS];		/* its first lists have ended */
+	nsec_t complete[PARTS];		/* since when they have; 0: not yet */
 	nsec_t built[PARTS];		/* when it was built last */
 	struct buf stream;
 	struct cert_store *certs;
@@ -385,7 +387,7 @@ kube_state(struct kube *k, unsigned watch, const char *state,
 /* ---- Sending ------------------------------------------------------------------------- */
 
 static bool
-released(const struct kube *k, unsigned part)
+complete(const struct kube *k, unsigned part)
 {
 	for (unsigned i = 0; i < k->n; i++)
 		if ((k->watched[i].parts & bit_of(part)) != 0 &&
@@ -424,14 +426,40 @@ due(const struct kube *k, unsigned part)
 	    options(k, part)->throttle;
 }
 
+/*
+ * Providers begin together, since the routes of one need the middlewares of the
+ * other; but none waits long for another whose lists do not end.
+ */
+static void
+release(struct kube *k, nsec_t now)
+{
+	bool all = true;
+
+	for (unsigned i = 0; i < PARTS; i++) {
+		if (k->provider[i] == NULL)
+			continue;
+		if (k->complete[i] == 0 && complete(k, i))
+			k->complete[i] = now;
+		all &= k->complete[i] != 0;
+	}
+	for (unsigned i = 0; i < PARTS; i++)
+		if (k->complete[i] != 0 && (all ||
+		    now - k->complete[i] >= TOGETHER))
+			k->released[i] = true;
+}
+
 nsec_t
 kube_next(const struct kube *k)
 {
 	nsec_t next = NSEC_NEVER;
 
-	for (unsigned i = 0; i < PARTS; i++)
+	for (unsigned i = 0; i < PARTS; i++) {
 		if (due(k, i) < next)
 			next = due(k, i);
+		if (k->complete[i] != 0 && !k->released[i] &&
+		    k->complete[i] + TOGETHER < next)
+			next = k->complete[i] + TOGETHER;
+	}
 	return next;
 }
 
@@ -442,11 +470,8 @@ kube_flush(struct kube *k)
 	struct kube_view v = { .store = &k->store, .lists = k->lists,
 	    .watches = k->watches, .nwatches = k->n, .certs = k->certs };
 
+	release(k, now);
 	for (unsigned i = 0; i < PARTS; i++) {
-		if (k->provider[i] == NULL)
-			continue;
-		if (!k->released[i] && !(k->released[i] = released(k, i)))
-			continue;
 		if (due(k, i) > now)
 			continue;
 		k->built[i] = now;

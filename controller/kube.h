@@ -106,7 +106,8 @@ void	kube_state(struct kube *k, unsigned watch, const char *state,
 
 /*
  * Builds what has changed and sends it; nothing of a provider before all its
- * watches have ended their first list. To be called at the end of every turn
+ * watches have ended their first list, and then those of the other one too, or
+ * three seconds have passed. To be called at the end of every turn
  * of the loop.
  */
 void	kube_flush(struct kube *k);

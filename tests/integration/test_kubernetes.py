@@ -394,7 +394,7 @@ def test_what_is_forbidden_counts_as_empty(cluster, app, module_io,
               env={"KUBECONFIG": str(config)}, host="10.99.0.1")
     try:
         until(lambda: status(a, "poor.test") == 200)
-        assert "middlewares.traefik.io" in a.log
+        until(lambda: "middlewares.traefik.io" in a.log)
         # Allowed later, it is taken up by itself.
         limited_user(cluster, name, [
             reads("", "services", "secrets"),

@@ -353,6 +353,20 @@ world_listed(void)
 		kube_list_end(kube, i);
 }
 
+void
+world_listed_kind(const char *kinds)
+{
+	struct str rest = str_c(kinds), kind;
+	const struct kube_watch *w;
+	unsigned n = kube_watches(kube, &w);
+
+	while (str_next(&rest, ' ', &kind))
+		for (unsigned i = 0; i < n; i++)
+			if (str_eq(str_c(kube_resources[w[i].kind].kind),
+			    kind))
+				kube_list_end(kube, i);
+}
+
 static int
 line_cmp(const void *a, const void *b)
 {

@@ -17,6 +17,8 @@ void	world_put(const char *objects);
 void	world_remove(const char *object);
 /* Ends the first list of all kinds. */
 void	world_listed(void);
+/* Of these alone, by their names. */
+void	world_listed_kind(const char *kinds);
 /*
  * Everything the master has been told, one line each: R router, S service, M
  * middleware, X transport, O TLS options, B store, C certificate. Valid until

@@ -171,6 +171,18 @@ static const struct world_case services[] = {
 	    "api", "'clusterIP': '10.96.0.9', " PORTS(P("web", 80))) ", "
 	    FRONT("", ROUTE_X(M, "{'name': 'api', 'port': 80, 'nativeLB': "
 	    "false}", "")) "]", R2 },
+	{ "139", NULL, "[" OBJ("Service", "shop", "api", "'type': 'NodePort', "
+	    "'ports': [{'name': 'web', 'port': 80, 'nodePort': 32456}]")
+	    ", {'kind': 'Node', 'metadata': {'name': 'n'}, 'status': "
+	    "{'addresses': [{'type': 'InternalIP', 'address': '172.16.4.4'}]}"
+	    "}, " FRONT("", ROUTE_X(M, "{'name': 'api', 'port': 80, "
+	    "'nodePortLB': true}", "")) "]", ONE("http://172.16.4.4:32456") },
+	{ "139b", "{'disableClusterScopeResources': true}", "[" OBJ("Service",
+	    "shop", "api", "'type': 'NodePort', 'ports': [{'name': 'web', "
+	    "'port': 80, 'nodePort': 32456}]") ", " FRONT("", ROUTE_X(M,
+	    "{'name': 'api', 'port': 80, 'nodePortLB': true}", "")) "]", "" },
+	{ "4.4", NULL, WITH("{'name': 'api', 'port': 80, 'strategy': "
+	    "'nonsense'}"), "" },
 	{ "107", NULL, WITH("{'name': 'api', 'port': 80, 'healthCheck': "
 	    "{'path': '/x'}}"), "" },
 };

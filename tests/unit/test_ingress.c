@@ -463,6 +463,20 @@ START_TEST(what_is_missing_comes_later)
 }
 END_TEST
 
+/* The routes of one provider need what the other one says. */
+START_TEST(providers_begin_together)
+{
+	world_new("{}", "{}");
+	world_put(base);
+	world_listed_kind("Ingress IngressClass Service EndpointSlice Secret "
+	    "Node ConfigMap");
+	ck_assert_uint_eq(world_changes(), 0);
+	world_listed();
+	ck_assert_uint_eq(world_changes(), 2);
+	world_free();
+}
+END_TEST
+
 /* Nothing more than once in this time, and the last state in any case. */
 START_TEST(throttled)
 {
@@ -733,6 +747,6 @@ START_TEST(certificates)
 }
 END_TEST
 
-UNIT_MAIN("ingress", many_paths, too_large, certificates, addresses_in_the_status, throttled, hosts_and_paths, every_annotation,
+UNIT_MAIN("ingress", providers_begin_together, many_paths, too_large, certificates, addresses_in_the_status, throttled, hosts_and_paths, every_annotation,
     services_and_endpoints, class_selection, only_what_changed_is_told,
     what_is_missing_comes_later, who_has_the_name)
