@@ -34,6 +34,7 @@ upstream_reason(int err)
 	case -EMSGSIZE:
 		return REASON_UPSTREAM_TOO_LARGE;
 	case -ECONNABORTED:
+	case -ECANCELED:
 		return REASON_CLIENT_GONE;
 	case -EHOSTUNREACH:
 	case -ENETUNREACH:
