@@ -13,6 +13,7 @@
 
 #define DIAL_TIMEOUT		(30 * NSEC_SEC)	/* proxy.md 1.3 */
 #define IDLE_CONN_TIMEOUT	(90 * NSEC_SEC)
+#define PING_TIMEOUT		(15 * NSEC_SEC)
 
 /* ---- Transports ------------------------------------------------------------------ */
 
@@ -48,6 +49,8 @@ transport_times(const struct forwarding_timeouts *f, struct ttransport *t)
 	t->dial_timeout_ns = f != NULL ? f->dial : DIAL_TIMEOUT;
 	t->response_header_timeout_ns = f != NULL ? f->response_header : 0;
 	t->idle_conn_timeout_ns = f != NULL ? f->idle_conn : IDLE_CONN_TIMEOUT;
+	t->read_idle_ns = f != NULL ? f->read_idle : 0;
+	t->ping_timeout_ns = f != NULL && f->ping > 0 ? f->ping : PING_TIMEOUT;
 }
 
 static char *
@@ -119,6 +122,7 @@ build_transport(struct compiler *c, struct servers_transport *s,
 	t.server_name = build_cstr(c->b, s->server_name);
 	t.insecure_skip_verify = s->insecure_skip_verify;
 	t.system_roots = s->root_cas.n == 0;
+	t.disable_http2 = s->disable_http2;
 	/* Go: 0 means the library's own default, which is 2. */
 	t.max_idle_per_host = s->max_idle_conns_per_host < 0 ? 0 :
 	    s->max_idle_conns_per_host == 0 ? 2 :
@@ -250,10 +254,6 @@ compile_server(struct compiler *c, struct str url, uint32_t transport,
 
 	if (server_url_parse(url, &u, ret_why) < 0)
 		return TNONE;
-	if (u.h2c) {
-		*ret_why = "h2c is not supported yet: write http://";
-		return TNONE;
-	}
 	n = resolve(c, u.host, addrs);
 	t = (struct tserver){
 		.url = build_str(c->b, url),

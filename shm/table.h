@@ -25,7 +25,7 @@
 #include "str.h"
 
 #define TABLE_MAGIC	UINT64_C(0x0a656c6261746b61)	/* "aktable\n" */
-#define TABLE_ABI	2
+#define TABLE_ABI	3
 #define TNONE		UINT32_MAX
 
 struct tstr { uint32_t off, n; };	/* bytes, not NUL-terminated */
@@ -275,7 +275,7 @@ struct ttransport {
 	uint8_t insecure_skip_verify;
 	uint8_t system_roots;		/* no rootCAs given */
 	uint8_t broken;			/* its TLS cannot be built: 500, never without verification */
-	uint8_t reserved;
+	uint8_t disable_http2;		/* not offered */
 	uint32_t root_cas;		/* index in blobs (concatenated DER certificates), TNONE */
 	uint32_t client_cert;		/* index in certs of the client certificate, TNONE */
 	uint16_t min_version, max_version;	/* 0x0303 = TLS 1.2; 0 = default */
@@ -284,6 +284,8 @@ struct ttransport {
 	int64_t dial_timeout_ns;
 	int64_t response_header_timeout_ns;	/* 0 = none */
 	int64_t idle_conn_timeout_ns;
+	int64_t read_idle_ns;		/* HTTP/2: then a ping; 0: none */
+	int64_t ping_timeout_ns;	/* and its answer must come in */
 	uint32_t max_idle_per_host;	/* 0: no reuse */
 	uint32_t reserved2;
 	uint64_t policy;		/* hash of what shapes TLS: one SSL_CTX each */

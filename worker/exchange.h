@@ -45,6 +45,7 @@ struct request {
 	bool has_query;
 	bool expect_continue;	/* the codec answers 100 at the first read of the body */
 	bool te_trailers;
+	bool grpc;		/* a gRPC call: may be quiet for long, knows no HTTP errors */
 	bool websocket;		/* asks to become a WebSocket */
 	bool drop_xff;		/* a headers middleware asked for no X-Forwarded-For */
 };
@@ -52,16 +53,18 @@ struct request {
 /*
  * Where the body comes from. read() waits for the next piece of clear body:
  * positive with *ret (valid until the next call), 0 at the end, -errno; it
- * also returns -EINTR when `watch` has something to read, so that an early
- * answer is seen while the client is still sending.
+ * also returns -EINTR when `watch` has begun to answer, so that an early answer
+ * is seen while the client is still sending.
  */
 struct stream;
+struct upstream;
 struct source {
 	int (*read)(struct fiber *f, struct exchange *x, struct source *src,
-	    struct stream *watch, struct str *ret);
+	    struct upstream *watch, struct str *ret);
 	/* Passes over the rest if all of it is there already; NULL: cannot. */
 	void (*skip)(struct exchange *x, struct source *src);
 	bool done;		/* the end was seen */
+	bool duplex;		/* may go on being read, on another fiber, while the answer is sent */
 };
 
 /* ---- Response -------------------------------------------------------------- */

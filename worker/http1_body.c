@@ -3,6 +3,7 @@
 #include "http1_body.h"
 
 #include "conn.h"
+#include "upstream.h"
 
 #include <errno.h>
 
@@ -57,7 +58,7 @@ check_rate(const struct exchange *x, struct http1_body *b, nsec_t start, int got
 /* Waits for bytes of the client. 1, 0 at its end, -EINTR for the watched. */
 static int
 wait_bytes(struct fiber *f, struct exchange *x, struct http1_body *b,
-    struct stream *watch)
+    struct upstream *watch)
 {
 	struct stream *st = &x->c->st;
 	nsec_t start = ring_now(x->c->w->ring);
@@ -65,10 +66,10 @@ wait_bytes(struct fiber *f, struct exchange *x, struct http1_body *b,
 	int r = 0;
 
 	if (watch != NULL) {
-		stream_watch(watch);
+		upstream_watch(watch);
 		stream_watch(st);
 		while (r == 0 && stream_peek(st) == 0) {
-			if (stream_peek(watch) != 0)
+			if (upstream_answered(watch))
 				r = -EINTR;
 			else
 				r = fiber_wait(f);
@@ -115,7 +116,7 @@ take_chunked(struct http1_body *b, struct str in, struct str *ret)
 
 static int
 read_body(struct fiber *f, struct exchange *x, struct source *src,
-    struct stream *watch, struct str *ret)
+    struct upstream *watch, struct str *ret)
 {
 	struct http1_body *b = (struct http1_body *)src;
 	struct stream *st = &x->c->st;

@@ -422,6 +422,8 @@ stop(struct fiber *f, struct http2 *h)
 	h->over = true;
 	for (struct http2_stream *s = h->streams; s != NULL; s = s->next) {
 		s->closed = true;
+		if (s->reader != NULL)
+			fiber_wake(s->reader);
 		if (s->f != NULL)
 			fiber_cancel(s->f);
 	}

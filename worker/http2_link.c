@@ -120,6 +120,8 @@ on_send_data(nghttp2_session *session, nghttp2_frame *frame, const uint8_t *head
 	if (o->pending.n == 0 && o->waiter != NULL)
 		fiber_wake(o->waiter);
 	http2_refund(&l->budget, HTTP2_WINDOW, 10);
+	/* Receivers of gRPC measure the way of the data by pings. */
+	http2_refund(&l->budget, HTTP2_PING, 1);
 	return 0;
 }
 

@@ -6,6 +6,7 @@
 #include "conn.h"
 #include "http2.h"
 #include "serve.h"
+#include "upstream.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -138,10 +139,18 @@ http2_stream_field(struct http2_stream *s, struct str name, struct str value)
 		(void)fields_push(&x->req.fields, FIELD_OTHER, n, value);
 }
 
+/* How long nothing may come: a call of gRPC may be as quiet as a tunnel. */
+static nsec_t
+body_gap(const struct exchange *x)
+{
+	return x->req.grpc ? x->w->limits.tunnel_idle_ns :
+	    x->w->limits.body_gap_ns;
+}
+
 /* Bytes until the next call, which gives their credit back. */
 static int
 read_body(struct fiber *f, struct exchange *x, struct source *src,
-    struct stream *watch, struct str *ret)
+    struct upstream *watch, struct str *ret)
 {
 	struct http2_stream *s = (struct http2_stream *)((char *)src -
 	    offsetof(struct http2_stream, source));
@@ -171,18 +180,19 @@ read_body(struct fiber *f, struct exchange *x, struct source *src,
 		    s->id, NULL, &nv, 1, NULL);
 		http2_wake(h);
 	}
-	before = fiber_deadline(f, ring_now(h->c->w->ring) +
-	    h->c->w->limits.body_gap_ns);
+	before = fiber_deadline(f, ring_now(h->c->w->ring) + body_gap(x));
+	s->reader = f;
 	if (watch != NULL)
-		stream_watch(watch);
+		upstream_watch(watch);
 	while (r == 0 && s->body == NULL && !s->body_ended) {
 		if (s->closed)
 			r = -ECONNRESET;
-		else if (watch != NULL && stream_peek(watch) != 0)
+		else if (watch != NULL && upstream_answered(watch))
 			r = -EINTR;
 		else
 			r = fiber_wait(f);
 	}
+	s->reader = NULL;
 	fiber_deadline(f, before);
 	if (r < 0)
 		return r;
@@ -217,8 +227,8 @@ http2_stream_data(struct http2_stream *s, const uint8_t *p, size_t n)
 	}
 	memcpy(b->data + b->tail, p, n);
 	b->tail += (uint32_t)n;
-	if (s->f != NULL)
-		fiber_wake(s->f);
+	if (s->reader != NULL)
+		fiber_wake(s->reader);
 	return 0;
 }
 
@@ -226,8 +236,8 @@ void
 http2_stream_body_end(struct http2_stream *s)
 {
 	s->body_ended = true;
-	if (s->f != NULL)
-		fiber_wake(s->f);
+	if (s->reader != NULL)
+		fiber_wake(s->reader);
 }
 
 /* ---- The answer ---------------------------------------------------------------- */
@@ -446,7 +456,7 @@ start(struct http2_stream *s, const struct h1_error *err)
 	struct exchange *x = s->x;
 
 	s->source = (struct source){ .read = read_body,
-	    .done = x->req.framing == FRAMING_NONE };
+	    .done = x->req.framing == FRAMING_NONE, .duplex = true };
 	s->owes_continue = x->req.expect_continue;
 	s->sink = (struct sink){ .interim = on_interim, .head = on_head,
 	    .body = on_body };
@@ -535,6 +545,8 @@ http2_stream_closed(struct http2_stream *s)
 	s->closed = true;
 	if (s->queued)
 		leave_queue(s);
+	if (s->reader != NULL)
+		fiber_wake(s->reader);
 	if (s->f == NULL)
 		http2_stream_free(s);
 	else if (s->out.last && s->out.pending.n == 0)

@@ -24,6 +24,7 @@ struct http2_stream {
 	uint32_t head_bytes;		/* decoded, 32 more per field (A04) */
 	uint8_t refusal;		/* enum http2_refusal */
 	struct source source;
+	struct fiber *reader;		/* waits for its bytes, or NULL */
 	struct iobuf *body;		/* received, not handed out */
 	struct iobuf *given;		/* handed out last */
 	bool body_ended;

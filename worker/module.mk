@@ -13,6 +13,7 @@ libworker_a_SOURCES = \
 	worker/entry.c worker/entry.h \
 	worker/exchange.c worker/exchange.h \
 	worker/generation.c worker/generation.h \
+	worker/grpc.c worker/grpc.h \
 	worker/http1.c worker/http1.h \
 	worker/http1_body.c worker/http1_body.h \
 	worker/http1_sink.c worker/http1_sink.h \
@@ -43,10 +44,14 @@ libworker_a_SOURCES = \
 	worker/middleware/strip_prefix_regex.c \
 	worker/proxy/delivery.c worker/proxy/delivery.h \
 	worker/proxy/demo.c worker/proxy/demo.h \
+	worker/proxy/h2_call.c worker/proxy/h2_call.h \
+	worker/proxy/h2_upstream.c worker/proxy/h2_upstream.h \
 	worker/proxy/pool.c worker/proxy/pool.h \
 	worker/proxy/proxy.c worker/proxy/proxy.h \
 	worker/proxy/service.c worker/proxy/service.h \
+	worker/proxy/upload.c worker/proxy/upload.h \
 	worker/proxy/upstream.c worker/proxy/upstream.h \
+	worker/proxy/upstream_open.c \
 	worker/proxy/upstream_tls.c worker/proxy/upstream_tls.h \
 	worker/proxied.c worker/proxied.h \
 	worker/router.c worker/router.h \

@@ -6,6 +6,7 @@
 #include "entry.h"
 #include "exchange.h"
 #include "generation.h"
+#include "grpc.h"
 #include "h1.h"
 #include "live.h"
 #include "router.h"
@@ -43,12 +44,11 @@ serve_begin(struct exchange *x, struct conn *c)
 	}
 }
 
-int
-serve_exchange(struct fiber *f, struct exchange *x)
+static int
+serve(struct fiber *f, struct exchange *x)
 {
 	int r;
 
-	fiber_deadline(f, NSEC_NEVER);
 	if (x->ep == NULL)	/* nothing published yet */
 		return respond_error(f, x, 404, REASON_NOT_READY,
 		    STR("404 page not found"));
@@ -57,4 +57,20 @@ serve_exchange(struct fiber *f, struct exchange *x)
 	if ((r = router_select(f, x)) != 0)
 		return r < 0 ? r : 0;
 	return router_run(f, x);
+}
+
+int
+serve_exchange(struct fiber *f, struct exchange *x)
+{
+	struct grpc_sink k;
+	int r;
+
+	fiber_deadline(f, NSEC_NEVER);
+	x->req.grpc = grpc_is_call(&x->req);
+	if (!x->req.grpc)
+		return serve(f, x);
+	grpc_sink_push(x, &k);
+	r = serve(f, x);
+	x->sink = k.s.out;
+	return r;
 }

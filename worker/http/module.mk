@@ -15,6 +15,7 @@ libhttp_a_SOURCES = \
 	worker/http/h1_write.c worker/http/h1_write.h \
 	worker/http/h2_frames.c worker/http/h2_frames.h \
 	worker/http/h2_request.c worker/http/h2_request.h \
+	worker/http/h2_response.c worker/http/h2_response.h \
 	worker/http/proxy_protocol.c worker/http/proxy_protocol.h \
 	worker/http/token.c worker/http/token.h \
 	worker/http/websocket.c worker/http/websocket.h

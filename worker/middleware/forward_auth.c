@@ -132,7 +132,7 @@ struct kept_body {
 
 static int
 read_kept(struct fiber *f, struct exchange *x, struct source *src,
-    struct stream *watch, struct str *ret)
+    struct upstream *watch, struct str *ret)
 {
 	struct kept_body *k = (struct kept_body *)src;
 
@@ -260,7 +260,8 @@ call_auth(struct fiber *f, struct exchange *x, struct call *k)
 	if (got < 0 || from_auth(&fs, out, (unsigned)got) < 0)
 		return -ENOBUFS;
 	for (int try = 0; try < 2; try++) {
-		r = upstream_open(f, x, sv, tr, try > 0, &k->u, &k->why);
+		r = upstream_open(f, x, sv, tr, UPSTREAM_HTTP1 |
+		    (try > 0 ? UPSTREAM_FRESH : 0), &k->u, &k->why);
 		if (r < 0) {
 			k->why = k->why == REASON_UPSTREAM_TLS ||
 			    k->why == REASON_UPSTREAM_TLS_ALERT ?

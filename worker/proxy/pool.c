@@ -2,8 +2,11 @@
 /* Idle connections to servers; see pool.h. */
 #include "pool.h"
 
+#include "h2_upstream.h"
 #include "worker.h"
 
+#include <assert.h>
+#include <errno.h>
 #include <stdlib.h>
 
 #define LISTS	1024	/* chains of lists; power of two */
@@ -14,8 +17,10 @@ struct pool_list {
 	struct upstream *idle;
 	unsigned n;
 	unsigned busy;		/* requests on their way */
-	unsigned max_idle;
-	nsec_t idle_timeout;
+	struct h2_upstream *h2;
+	struct pool_waiter *waiters;	/* for the fiber that connects */
+	uint8_t protocol;		/* enum pool_protocol */
+	bool dialing;
 };
 
 struct pool {
@@ -66,20 +71,6 @@ pool_leave(struct pool_list *l)
 {
 	if (l != NULL)
 		l->busy--;
-}
-
-void
-upstream_free(struct upstream *u)
-{
-	struct ring *r = u->w->ring;
-
-	timer_stop(r, &u->timer);
-	iobuf_put(r, u->head);
-	iobuf_put(r, u->out);
-	buf_fini(&u->trailers);
-	if (u->st.s != NULL)
-		stream_close(&u->st);
-	free(u);
 }
 
 static void
@@ -153,25 +144,150 @@ pool_take(struct pool_list *l, struct fiber *f)
 	return NULL;
 }
 
+/* Closes what waits the longest in one list. */
+static bool
+list_shed(struct pool_list *l)
+{
+	struct upstream *u = l->idle;
+	struct h2_upstream *h = l->h2;
+
+	if (u != NULL) {
+		while (u->next != NULL)
+			u = u->next;
+		pool_drop(u);
+		return true;
+	}
+	while (h != NULL && h->f != NULL)
+		h = h->next;
+	if (h != NULL)
+		h2_upstream_drop(h);
+	return h != NULL;
+}
+
 bool
 pool_shed(struct pool *p)
 {
 	for (unsigned i = 0; i < LISTS; i++) {
 		p->shed = (p->shed + 1) & (LISTS - 1);
 		for (struct pool_list *l = p->lists[p->shed]; l != NULL;
-		    l = l->chain) {
-			struct upstream *u = l->idle;
-
-			if (u == NULL)
-				continue;
-			while (u->next != NULL)
-				u = u->next;
-			pool_drop(u);
-			return true;
-		}
+		    l = l->chain)
+			if (list_shed(l))
+				return true;
 	}
 	return false;
 }
+
+/* ---- HTTP/2 ------------------------------------------------------------------ */
+
+enum pool_protocol
+pool_protocol(const struct pool_list *l)
+{
+	return (enum pool_protocol)l->protocol;
+}
+
+void
+pool_set_protocol(struct pool_list *l, enum pool_protocol p)
+{
+	l->protocol = (uint8_t)p;
+}
+
+void
+pool_h2_add(struct pool_list *l, struct h2_upstream *h)
+{
+	h->list = l;
+	h->next = l->h2;
+	h->prev = &l->h2;
+	if (h->next != NULL)
+		h->next->prev = &h->next;
+	l->h2 = h;
+}
+
+void
+pool_h2_remove(struct h2_upstream *h)
+{
+	*h->prev = h->next;
+	if (h->next != NULL)
+		h->next->prev = h->prev;
+	h->list = NULL;
+}
+
+/* Where its name points to another place now, it is left to its calls. */
+static bool
+leads_to(const struct h2_upstream *h, const struct addr *addrs, uint32_t n)
+{
+	for (uint32_t i = 0; i < n; i++)
+		if (addr_eq(&h->addr, &addrs[i]))
+			return true;
+	return false;
+}
+
+struct h2_upstream *
+pool_h2_find(struct pool_list *l, const struct addr *addrs, uint32_t n)
+{
+	struct h2_upstream *h, *next;
+
+	for (h = l->h2; h != NULL; h = next) {
+		next = h->next;
+		if (!leads_to(h, addrs, n) || !h2_upstream_takes(h))
+			continue;
+		if (h->f != NULL || stream_peek(&h->st) >= 0)
+			return h;
+		h2_upstream_drop(h);	/* it ended a moment ago */
+	}
+	return NULL;
+}
+
+bool
+pool_dialing(const struct pool_list *l)
+{
+	return l->dialing;
+}
+
+void
+pool_dial_begin(struct pool_list *l)
+{
+	assert(!l->dialing);
+	l->dialing = true;
+}
+
+void
+pool_dial_end(struct pool_list *l, int r, enum reason why)
+{
+	struct pool_waiter *v = l->waiters, *next;
+
+	l->dialing = false;
+	l->waiters = NULL;
+	for (; v != NULL; v = next) {
+		next = v->next;
+		/* Who was cancelled has found nothing out. */
+		v->r = r == -ECANCELED ? 0 : r;
+		v->why = why;
+		v->done = true;
+		fiber_wake(v->f);
+	}
+}
+
+int
+pool_dial_join(struct fiber *f, struct pool_list *l, struct pool_waiter *v)
+{
+	struct pool_waiter **p;
+	int r = 0;
+
+	*v = (struct pool_waiter){ .next = l->waiters, .f = f };
+	l->waiters = v;
+	while (!v->done && (r = fiber_wait(f)) == 0)
+		;
+	if (v->done)
+		return v->r;
+	for (p = &l->waiters; *p != v; p = &(*p)->next)
+		;
+	*p = v->next;
+	v->why = r == -ETIMEDOUT ? REASON_UPSTREAM_CONNECT_TIMEOUT :
+	    REASON_CLIENT_GONE;
+	return r;
+}
+
+/* ---- The end -------------------------------------------------------------------- */
 
 void
 pool_free(struct pool *p)
@@ -184,6 +300,8 @@ pool_free(struct pool *p)
 		while ((l = p->lists[i]) != NULL) {
 			while (l->idle != NULL)
 				pool_drop(l->idle);
+			while (l->h2 != NULL)
+				h2_upstream_drop(l->h2);
 			p->lists[i] = l->chain;
 			free(l);
 		}

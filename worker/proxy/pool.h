@@ -9,6 +9,7 @@
 
 #include "upstream.h"
 
+struct h2_upstream;
 struct pool;
 
 struct pool *pool_new(struct worker *w);
@@ -29,7 +30,40 @@ bool	pool_park(struct pool_list *l, struct upstream *u, unsigned max_idle,
  * longest, another list each time. False when none is idle.
  */
 bool	pool_shed(struct pool *p);
-/* Frees a connection that is not in a list. */
-void	upstream_free(struct upstream *u);
+
+/* ---- HTTP/2: few connections, many calls on each -------------------------- */
+
+/* What a server behind TLS was last seen to speak. */
+enum pool_protocol { POOL_UNKNOWN, POOL_HTTP1, POOL_HTTP2 };
+
+enum pool_protocol pool_protocol(const struct pool_list *l);
+void	pool_set_protocol(struct pool_list *l, enum pool_protocol p);
+/*
+ * A connection to one of the addresses that takes one more call, in work or
+ * parked; it stays in the list. NULL when there is none.
+ */
+struct h2_upstream *pool_h2_find(struct pool_list *l, const struct addr *addrs,
+	    uint32_t n);
+void	pool_h2_add(struct pool_list *l, struct h2_upstream *h);
+/* It takes no more calls. */
+void	pool_h2_remove(struct h2_upstream *h);
+
+/*
+ * Only one fiber at a time connects to a server whose connections are shared;
+ * the others wait for what it finds. pool_dial_join() returns 0 when it is time
+ * to look again, or the -errno with which the one failed, and v->why.
+ */
+struct pool_waiter {
+	struct pool_waiter *next;
+	struct fiber *f;
+	int r;
+	enum reason why;
+	bool done;
+};
+bool	pool_dialing(const struct pool_list *l);
+void	pool_dial_begin(struct pool_list *l);
+void	pool_dial_end(struct pool_list *l, int r, enum reason why);
+int	pool_dial_join(struct fiber *f, struct pool_list *l,
+	    struct pool_waiter *v);
 
 #endif

@@ -9,8 +9,10 @@
 
 #include "conn.h"
 #include "delivery.h"
+#include "h2_call.h"
 #include "live.h"
 #include "tunnel.h"
+#include "upload.h"
 #include "upstream.h"
 #include "websocket.h"
 
@@ -216,6 +218,10 @@ take_trailers(struct exchange *x, struct upstream *u)
 	struct h1_limits lim = { .fields = 32 };
 	struct field *v;
 
+	if (u->h2 != NULL) {
+		x->resp.trailers = u->h2->trailers;
+		return 0;
+	}
 	if (u->trailers.n <= 2)		/* the empty line alone */
 		return 0;
 	if ((v = arena_alloc(&x->arena, 32 * sizeof(*v))) == NULL)
@@ -253,7 +259,7 @@ relay_body(struct fiber *f, struct exchange *x, struct upstream *u)
 	u->relayed = true;
 	u->client = x->client;
 	/* Who streams may take a while to begin: the head does not wait. */
-	if (u->resp.framing != H1_LENGTH && !stream_has_unread(&u->st) &&
+	if (u->resp.framing != H1_LENGTH && !upstream_has_more(u) &&
 	    (r = sink_body(f, x, x->sink, STR_NONE, false)) < 0)
 		return r;
 	while (!last) {
@@ -304,7 +310,7 @@ relay(struct fiber *f, struct exchange *x, struct upstream *u)
 	x->facts.origin_end = ring_now(x->w->ring);
 	x->resp.status = u->resp.status;
 	x->resp.length = u->resp.has_length ? (int64_t)u->resp.length :
-	    u->body_done && u->resp.status != 304 &&
+	    u->body_done && u->resp.status != 304 && !x->req.grpc &&
 	    !str_eq(x->req.method, STR("HEAD")) ? 0 : -1;
 	x->resp.no_body = u->body_done && u->resp.has_length &&
 	    u->resp.length > 0;
@@ -322,55 +328,21 @@ relay(struct fiber *f, struct exchange *x, struct upstream *u)
 
 /* ---- One attempt ------------------------------------------------------------------- */
 
-/*
- * Streams the body up. 0 when all of it is sent or the answer has begun;
- * -EREMOTEIO when the client's side failed (then *ret_why), other -errno when
- * the server's did.
- */
-static int
-send_body(struct fiber *f, struct exchange *x, struct upstream *u,
-    enum reason *ret_why)
-{
-	struct str data;
-	int r;
-
-	while ((r = x->body->read(f, x, x->body, &u->st, &data)) > 0) {
-		r = upstream_send_body(f, u, x->req.framing, data,
-		    x->body->done);
-		if (r < 0)
-			return r == -EINTR ? 0 : r;
-		if (x->body->done) {
-			/* Its buffer goes back: the client is watched again. */
-			(void)x->body->read(f, x, x->body, NULL, &data);
-			return 0;
-		}
-	}
-	if (r == 0)			/* the end came alone */
-		r = upstream_send_body(f, u, x->req.framing, STR_NONE, true);
-	else if (r != -EINTR) {
-		*ret_why = r == -ETIMEDOUT ? REASON_BODY_TIMEOUT :
-		    r == -EBADMSG ? REASON_BAD_CHUNK : REASON_CLIENT_GONE;
-		return -EREMOTEIO;
-	}
-	if (r == -EINTR)		/* an early answer (C07) */
-		u->broken = true;
-	return r == -EINTR ? 0 : r;
-}
-
 struct attempt {
 	const struct tserver *server;
 	const struct ttransport *transport;
 	struct h1_out_request q;
 	struct upstream *u;
+	struct upload up;
 	enum reason why;
-	bool fresh;
+	unsigned how;			/* of upstream_open() */
 };
 
 /* Up to the final head. 0, or -errno with a->why. */
 static int
 attempt_once(struct fiber *f, struct exchange *x, struct attempt *a)
 {
-	int r = upstream_open(f, x, a->server, a->transport, a->fresh, &a->u,
+	int r = upstream_open(f, x, a->server, a->transport, a->how, &a->u,
 	    &a->why);
 
 	if (r < 0)
@@ -382,9 +354,10 @@ attempt_once(struct fiber *f, struct exchange *x, struct attempt *a)
 		return r;
 	}
 	if (r == 0 && x->req.framing != FRAMING_NONE)
-		r = send_body(f, x, a->u, &a->why);
+		r = upload_send(f, &a->up, a->u);
 	if (r == -EREMOTEIO) {
 		a->u->broken = true;
+		a->why = a->up.why;
 		return r;
 	}
 	/* A server that closes may have answered before: read, then judge. */
@@ -404,10 +377,16 @@ may_retry(const struct exchange *x, const struct attempt *a, int err)
 {
 	static const char *const idempotent[] = { "GET", "HEAD", "OPTIONS",
 	    "PUT", "DELETE" };
+	const struct h2_call *c;
 
-	if (a->u == NULL || !a->u->reused || x->req.framing != FRAMING_NONE ||
-	    (err != -EPIPE && err != -ECONNRESET) ||
-	    (a->u->sent_all && delivery_complete(a->u->st.s->fd)))
+	if (a->u == NULL || (err != -EPIPE && err != -ECONNRESET))
+		return false;
+	/* HTTP/2 can tell for sure; then the method does not matter. */
+	if ((c = a->u->h2) != NULL && c->unprocessed)
+		return upload_repeatable(&a->up);
+	if (!a->u->reused || x->req.framing != FRAMING_NONE || (c != NULL ?
+	    !c->undelivered : a->u->sent_all &&
+	    delivery_complete(a->u->st.s->fd)))
 		return false;
 	for (size_t i = 0; i < ARRAY_SIZE(idempotent); i++)
 		if (str_eq(x->req.method, str_c(idempotent[i])))
@@ -441,7 +420,8 @@ proxy_serve(struct fiber *f, struct exchange *x, const struct tservice *sv,
     const struct tserver *server)
 {
 	struct attempt a = { .server = server, .why = REASON_NO_MEMORY,
-	    .transport = table_transport(x->t, sv->transport) };
+	    .transport = table_transport(x->t, sv->transport),
+	    .how = x->req.websocket ? UPSTREAM_HTTP1 : 0, .up.x = x };
 	int r;
 
 	if (x->req.websocket && (r = refuse_websocket(f, x)) != 0)
@@ -452,12 +432,17 @@ proxy_serve(struct fiber *f, struct exchange *x, const struct tservice *sv,
 		return fail(f, x, REASON_NO_MEMORY);
 	r = attempt_once(f, x, &a);
 	if (r < 0 && may_retry(x, &a, r)) {
+		if (a.u->h2 != NULL && a.u->h2->wants_http1)
+			a.how |= UPSTREAM_HTTP1;
+		a.how |= UPSTREAM_FRESH;
 		upstream_done(f, a.u);
 		a.u = NULL;
-		a.fresh = true;
 		r = attempt_once(f, x, &a);
 	}
 	r = r < 0 ? fail(f, x, a.why) : relay(f, x, a.u);
+	if (r < 0 && a.up.why != REASON_NONE)
+		x->reason = a.up.why;
+	upload_stop(f, &a.up);
 	upstream_done(f, a.u);
 	return r;
 }

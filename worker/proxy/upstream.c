@@ -2,17 +2,12 @@
 /* One connection to a server; see upstream.h. */
 #include "upstream.h"
 
+#include "h2_call.h"
 #include "pool.h"
 #include "tls.h"
-#include "upstream_tls.h"
 #include "worker.h"
 
-#include <assert.h>
 #include <errno.h>
-#include <netinet/in.h>
-#include <netinet/tcp.h>
-#include <stdlib.h>
-#include <unistd.h>
 
 #define HEAD_MAX	(64 * 1024)
 /* Shorter bodies are not worth two more system calls. */
@@ -53,149 +48,11 @@ enum reason
 upstream_failure(const struct upstream *u, int err)
 {
 	/* In TLS 1.3 a refused certificate shows only when the answer is due. */
+	if (u->h2 != NULL)
+		return u->h2->alert ? REASON_UPSTREAM_TLS_ALERT :
+		    upstream_reason(err);
 	return u->st.tls != NULL && tls_failure(u->st.tls) == TLS_FAIL_ALERT ?
 	    REASON_UPSTREAM_TLS_ALERT : upstream_reason(err);
-}
-
-/* ---- Opening ------------------------------------------------------------ */
-
-#define SHED_TRIES	10
-#define SHED_PAUSE	(2 * NSEC_MSEC)	/* until a closed one is gone */
-
-static int
-open_socket(struct ring *r, int family, struct sock **ret)
-{
-	int fd = socket(family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
-	int one = 1;
-
-	if (fd < 0)
-		return -errno;
-	(void)setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof(one));
-	if ((*ret = sock_new(r, fd)) != NULL)
-		return 0;
-	close(fd);
-	return -ENOMEM;
-}
-
-/* A socket; where there are too many, idle connections make room. */
-static int
-new_socket(struct fiber *f, struct worker *w, int family, struct sock **ret)
-{
-	int r = open_socket(w->ring, family, ret), slept;
-
-	for (unsigned i = 0; i < SHED_TRIES && (r == -EMFILE || r == -ENFILE ||
-	    r == -ENOMEM) && pool_shed(w->pool); i++) {
-		/* At once, before another fiber does; else when it is gone. */
-		if ((r = open_socket(w->ring, family, ret)) == 0)
-			break;
-		slept = fiber_sleep_until(f, ring_now(w->ring) + SHED_PAUSE);
-		if (slept < 0)
-			return slept;
-		r = open_socket(w->ring, family, ret);
-	}
-	return r;
-}
-
-static int
-dial(struct fiber *f, struct upstream *u, const struct addr *a, uint16_t port)
-{
-	struct sockaddr_storage ss;
-	socklen_t len = addr_to_sockaddr(a, port, &ss);
-	struct sock *s;
-	int r = new_socket(f, u->w, ss.ss_family, &s);
-
-	if (r < 0)
-		return r;
-	stream_init(&u->st, s, NULL);
-	if ((r = sock_connect(f, s, (struct sockaddr *)&ss, len)) < 0) {
-		sock_close(s);
-		u->st.s = NULL;
-	}
-	return r;
-}
-
-/* Tries the addresses in order; one deadline for all of them and for TLS. */
-static int
-connect_any(struct fiber *f, struct exchange *x, struct upstream *u,
-    const struct tserver *sv, enum reason *ret_why)
-{
-	const struct addr *a = TABLE_VEC(x->t, sv->addrs, struct addr);
-	int r = -EHOSTUNREACH;
-
-	for (uint32_t i = 0; i < sv->addrs.n; i++) {
-		r = dial(f, u, &a[i], sv->port);
-		if (r == 0 || r == -ETIMEDOUT || r == -ECANCELED)
-			break;
-	}
-	if (r < 0)
-		*ret_why = r == -ETIMEDOUT ? REASON_UPSTREAM_CONNECT_TIMEOUT :
-		    upstream_reason(r);
-	return r;
-}
-
-static int
-open_fresh(struct fiber *f, struct exchange *x, const struct tserver *sv,
-    const struct ttransport *tr, struct upstream **ret, enum reason *ret_why)
-{
-	struct upstream *u = calloc(1, sizeof(*u));
-	nsec_t before;
-	int r;
-
-	*ret_why = REASON_NO_MEMORY;
-	if (u == NULL)
-		return -ENOMEM;
-	u->w = x->w;
-	before = fiber_deadline(f, tr->dial_timeout_ns > 0 ? clock_add(
-	    ring_now(x->w->ring), tr->dial_timeout_ns) : NSEC_NEVER);
-	r = connect_any(f, x, u, sv, ret_why);
-	if (r == 0 && sv->scheme == TSCHEME_HTTPS)
-		r = upstream_tls(f, x, u, sv, tr, ret_why);
-	fiber_deadline(f, before);
-	if (r < 0) {
-		if (u->st.s != NULL && u->st.s->tx == SOCK_TX_BUSY)
-			sock_quiesce(f, u->st.s);
-		upstream_free(u);
-		return r;
-	}
-	*ret = u;
-	return 0;
-}
-
-int
-upstream_open(struct fiber *f, struct exchange *x, const struct tserver *sv,
-    const struct ttransport *tr, bool fresh, struct upstream **ret,
-    enum reason *ret_why)
-{
-	struct pool_list *l = pool_list(x->w->pool, sv->pool_key);
-	struct upstream *u = NULL;
-	int r;
-
-	*ret_why = REASON_UPSTREAM_UNRESOLVED;
-	if (!sv->resolved || sv->addrs.n == 0)
-		return -EHOSTUNREACH;
-	*ret_why = REASON_OVERLOAD;
-	if (!pool_enter(l, x->w->limits.max_per_server))
-		return -EBUSY;
-	if (!fresh && l != NULL)
-		u = pool_take(l, f);
-	if (u == NULL) {
-		if ((r = open_fresh(f, x, sv, tr, &u, ret_why)) < 0) {
-			pool_leave(l);
-			return r;
-		}
-	} else
-		u->reused = true;
-	sock_hold(u->st.s, f);
-	u->list = l;
-	u->max_idle = tr->max_idle_per_host;
-	u->idle_timeout = tr->idle_conn_timeout_ns;
-	u->fields = (struct fields){ u->store, 0, FIELDS_MAX };
-	u->sent_all = u->body_done = u->broken = false;
-	u->given = 0;
-	u->client = NULL;
-	u->relayed = u->quiet = false;
-	*ret = u;
-	return 0;
 }
 
 /* ---- Sending --------------------------------------------------------------- */
@@ -210,6 +67,8 @@ upstream_send_head(struct fiber *f, struct upstream *u,
 	unsigned k = 0;
 	int r;
 
+	if (u->h2 != NULL)
+		return h2_call_send_head(u, q);
 	if (n == 0)	/* it could split the head */
 		return -EINVAL;
 	if ((u->out = iobuf_get(u->w->ring, n)) == NULL)
@@ -270,6 +129,8 @@ upstream_send_body(struct fiber *f, struct upstream *u, uint8_t framing,
 	unsigned n = 0;
 	int r;
 
+	if (u->h2 != NULL)
+		return h2_call_send_body(f, u, data, last);
 	if (framing == H1_CHUNKED && data.n > 0)
 		iov[n++] = (struct iovec){ u->size, chunk_head(u->size,
 		    data.n) };
@@ -291,24 +152,39 @@ upstream_send_body(struct fiber *f, struct upstream *u, uint8_t framing,
 
 /* ---- Receiving ------------------------------------------------------------------ */
 
-/*
- * Waits until the server sends. With a client to watch: its reset ends the
- * wait at once, its clean end a second later (it may only be a half-close,
- * H1-C14, or it may be gone, H1-C15).
- */
-static int
-wait_answer(struct fiber *f, struct upstream *u, struct stream *client)
+void
+upstream_watch(struct upstream *u)
+{
+	if (u->h2 == NULL)	/* the session wakes us */
+		stream_watch(&u->st);
+}
+
+bool
+upstream_answered(struct upstream *u)
+{
+	return u->h2 != NULL ? h2_call_answered(u->h2) :
+	    stream_peek(&u->st) != 0;
+}
+
+bool
+upstream_has_more(const struct upstream *u)
+{
+	return u->h2 != NULL ? u->h2->in != NULL || u->h2->ended :
+	    stream_has_unread(&u->st);
+}
+
+int
+upstream_wait(struct fiber *f, struct upstream *u, struct stream *client,
+    bool (*ready)(struct upstream *u))
 {
 	struct ring *ring = u->w->ring;
 	bool ending = false;
 	int r, peer;
 
-	if (client == NULL)
-		return 0;
-	stream_watch(client);
-	stream_watch(&u->st);
-	while (stream_peek(&u->st) == 0) {
-		peer = stream_peek(client);
+	if (client != NULL)
+		stream_watch(client);
+	while (!ready(u)) {
+		peer = client != NULL ? stream_peek(client) : 0;
 		if (peer == -ECONNRESET)
 			return -ECONNABORTED;
 		if (peer == -EPIPE && !ending) {
@@ -322,6 +198,16 @@ wait_answer(struct fiber *f, struct upstream *u, struct stream *client)
 			return ending && r == -ETIMEDOUT ? -ECONNABORTED : r;
 	}
 	return 0;
+}
+
+/* Until the server sends; without a client to watch, receiving does that. */
+static int
+wait_answer(struct fiber *f, struct upstream *u, struct stream *client)
+{
+	if (client == NULL)
+		return 0;
+	stream_watch(&u->st);
+	return upstream_wait(f, u, client, upstream_answered);
 }
 
 static int
@@ -360,9 +246,11 @@ upstream_read_head(struct fiber *f, struct upstream *u, struct str method,
     struct stream *client)
 {
 	size_t n;
-	int r = fill_head(f, u, client, &n);
+	int r;
 
-	if (r < 0) {
+	if (u->h2 != NULL)
+		return h2_call_read_head(f, u, client);
+	if ((r = fill_head(f, u, client, &n)) < 0) {
 		u->broken = true;
 		return r;
 	}
@@ -464,6 +352,8 @@ upstream_read_body(struct fiber *f, struct upstream *u, struct str *ret,
 	struct stream *st = &u->st;
 	int r;
 
+	if (u->h2 != NULL)
+		return h2_call_read_body(f, u, ret, ret_last);
 	for (;;) {
 		stream_consume(st, u->given);
 		u->given = 0;
@@ -508,8 +398,8 @@ upstream_splice(struct fiber *f, struct exchange *x, struct upstream *u)
 {
 	ssize_t n;
 
-	if (u->resp.framing != H1_LENGTH || u->resp.length < SPLICE_MIN ||
-	    u->left == 0)
+	if (u->h2 != NULL || u->resp.framing != H1_LENGTH ||
+	    u->resp.length < SPLICE_MIN || u->left == 0)
 		return 0;
 	stream_consume(&u->st, u->given);
 	u->given = 0;
@@ -534,11 +424,12 @@ upstream_done(struct fiber *f, struct upstream *u)
 		return;
 	r = u->w->ring;
 	pool_leave(u->list);
-	stream_consume(&u->st, u->given);
+	if (u->h2 == NULL)
+		stream_consume(&u->st, u->given);
 	u->given = 0;
 	iobuf_put(r, u->head);
 	u->head = NULL;
-	if (u->st.s == NULL) {		/* a tunnel took it */
+	if (u->st.s == NULL) {		/* a call, or a tunnel took it */
 		upstream_free(u);
 		return;
 	}

@@ -17,8 +17,11 @@
 #include "h1_write.h"
 #include "stream.h"
 
+struct h2_call;
+
 struct upstream {
 	struct stream st;
+	struct h2_call *h2;		/* a call on a shared connection: st is empty */
 	struct worker *w;
 	struct upstream *next, **prev;	/* parked: in its list of the pool */
 	struct timer timer;		/* parked: idle bound */
@@ -45,13 +48,21 @@ struct upstream {
 	struct field store[FIELDS_MAX];
 };
 
+/* How to open one. */
+enum {
+	UPSTREAM_FRESH = 1,	/* not an idle one of the pool */
+	UPSTREAM_HTTP1 = 2	/* for what HTTP/2 is not used for */
+};
+
 /*
- * A connection for one exchange. `fresh` avoids the pool. 0, or -errno with
- * *ret_why set. The fiber holds it afterwards.
+ * A connection for one exchange, or a call on one that speaks HTTP/2. 0, or
+ * -errno with *ret_why set. The fiber holds it afterwards.
  */
 int	upstream_open(struct fiber *f, struct exchange *x,
-	    const struct tserver *sv, const struct ttransport *tr, bool fresh,
+	    const struct tserver *sv, const struct ttransport *tr, unsigned how,
 	    struct upstream **ret, enum reason *ret_why);
+/* Frees one that is in no list of the pool. */
+void	upstream_free(struct upstream *u);
 
 /* Sends a head and, in the same call, the first bytes of a body. */
 int	upstream_send_head(struct fiber *f, struct upstream *u,
@@ -63,6 +74,23 @@ int	upstream_send_head(struct fiber *f, struct upstream *u,
  */
 int	upstream_send_body(struct fiber *f, struct upstream *u, uint8_t framing,
 	    struct str data, bool last);
+
+/*
+ * Whether an answer has begun, or the connection's end: for those who do
+ * something else meanwhile. upstream_watch() sees to it that the fiber is woken.
+ */
+void	upstream_watch(struct upstream *u);
+bool	upstream_answered(struct upstream *u);
+
+/*
+ * Waits until ready(u). With a client to watch: its reset ends the wait at once,
+ * its clean end a second later (it may only be a half-close, H1-C14, or it may
+ * be gone, H1-C15), with -ECONNABORTED.
+ */
+int	upstream_wait(struct fiber *f, struct upstream *u,
+	    struct stream *client, bool (*ready)(struct upstream *u));
+/* Bytes of the answer are there to be read. */
+bool	upstream_has_more(const struct upstream *u);
 
 /*
  * Reads one response head (also 1xx). 0; -EBADMSG malformed; -EMSGSIZE too

@@ -25,9 +25,10 @@ failure_reason(enum tls_failure why)
 
 static void
 client_policy(struct exchange *x, const struct ttransport *tr,
-    struct str *sans, unsigned nsans, struct tls_cert *cert,
+    struct str *sans, unsigned nsans, struct tls_cert *cert, bool http2,
     struct tls_client_policy *p)
 {
+	static const struct str offered[] = { { "h2", 2 }, { "http/1.1", 8 } };
 	const struct tstr *v = TABLE_VEC(x->t, tr->peer_sans, struct tstr);
 
 	*p = (struct tls_client_policy){ .digest = tr->policy,
@@ -44,11 +45,17 @@ client_policy(struct exchange *x, const struct ttransport *tr,
 	if (tr->client_cert != TNONE && table_tls_cert(x->t, x->gen->keys,
 	    tr->client_cert, cert) == 0)
 		p->client_cert = cert;
+	if (http2) {	/* one SSL_CTX for each of both kinds */
+		p->digest = ~p->digest;
+		p->alpn = offered;
+		p->nalpn = ARRAY_SIZE(offered);
+	}
 }
 
 int
 upstream_tls(struct fiber *f, struct exchange *x, struct upstream *u,
-    const struct tserver *sv, const struct ttransport *tr, enum reason *ret_why)
+    const struct tserver *sv, const struct ttransport *tr, bool http2,
+    enum reason *ret_why)
 {
 	struct tls_client_policy p;
 	struct tls_cert cert;
@@ -61,7 +68,7 @@ upstream_tls(struct fiber *f, struct exchange *x, struct upstream *u,
 		return -EACCES;
 	if (name.n == 0)
 		name = table_str(x->t, sv->host);
-	client_policy(x, tr, sans, ARRAY_SIZE(sans), &cert, &p);
+	client_policy(x, tr, sans, ARRAY_SIZE(sans), &cert, http2, &p);
 	u->st.tls = tls_connect_new(x->w->tls, &p, name, sv->pool_key, &why);
 	if (u->st.tls == NULL)
 		return -EACCES;
