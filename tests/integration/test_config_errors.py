@@ -403,9 +403,6 @@ OBJECTS = {
     'services: {^a: {loadBalancer: {servers: [{url: "http://x:99999"}]}}}':
         'error: service a@file: server "http://x:99999": the port must be '
         'a number from 1 to 65535',
-    'services: {^a: {loadBalancer: {servers: [{url: "h2c://x"}]}}}':
-        'error: service a@file: server "h2c://x": h2c is not supported '
-        'yet: write http://',
     'services: {^a: {loadBalancer: {serversTransport: no, servers: []}}}':
         'error: service a@file: serversTransport "no@file" does not exist',
     'services: {^a: {loadBalancer: {strategy: p2c, servers: []}}}':

@@ -84,12 +84,36 @@ on_invalid_frame(nghttp2_session *session, const nghttp2_frame *frame,
 	return 0;
 }
 
+static uint32_t
+calls_allowed(const struct h2_upstream *h)
+{
+	return nghttp2_session_get_remote_settings(h->link.session,
+	    NGHTTP2_SETTINGS_MAX_CONCURRENT_STREAMS);
+}
+
 /* No new calls; those under way end on it. */
 static void
 leave(struct h2_upstream *h)
 {
 	if (h->list != NULL)
 		pool_h2_remove(h);
+}
+
+/* Frames that are about the connection. */
+static void
+on_own_frame(struct h2_upstream *h, const nghttp2_frame *frame)
+{
+	bool ack = frame->hd.flags & NGHTTP2_FLAG_ACK;
+
+	if (frame->hd.type == NGHTTP2_GOAWAY)
+		leave(h);
+	if (frame->hd.type == NGHTTP2_PING && ack)
+		h->ping_sent = 0;
+	if (frame->hd.type == NGHTTP2_SETTINGS && !ack) {
+		h->greeted = true;
+		if (h->list != NULL)
+			pool_set_h2_limit(h->list, calls_allowed(h));
+	}
 }
 
 static int
@@ -99,11 +123,8 @@ on_frame(nghttp2_session *session, const nghttp2_frame *frame, void *arg)
 	struct h2_upstream *h = arg;
 	struct h2_call *c;
 
-	if (frame->hd.type == NGHTTP2_GOAWAY)
-		leave(h);
-	if (frame->hd.type == NGHTTP2_PING &&
-	    (frame->hd.flags & NGHTTP2_FLAG_ACK))
-		h->ping_sent = 0;
+	if (frame->hd.stream_id == 0)
+		on_own_frame(h, frame);
 	if (frame->hd.type != NGHTTP2_HEADERS &&
 	    frame->hd.type != NGHTTP2_DATA)
 		return 0;
@@ -291,8 +312,7 @@ h2_upstream_drop(struct h2_upstream *h)
 bool
 h2_upstream_takes(const struct h2_upstream *h)
 {
-	uint32_t max = nghttp2_session_get_remote_settings(h->link.session,
-	    NGHTTP2_SETTINGS_MAX_CONCURRENT_STREAMS);
+	uint32_t max = h->greeted ? calls_allowed(h) : pool_h2_limit(h->list);
 
 	return h->open < (max < H2_CALLS_MAX ? max : H2_CALLS_MAX) &&
 	    nghttp2_session_check_request_allowed(h->link.session) != 0;

@@ -37,6 +37,7 @@ struct h2_upstream {
 	bool tls;
 	bool keep;			/* park it when it is idle */
 	bool used;			/* by a call before */
+	bool greeted;			/* the server's SETTINGS have come */
 	/* Times: of its transport, and when what happened. */
 	struct timer timer;		/* parked: the next thing to do */
 	nsec_t idle_timeout, read_idle, ping_timeout;

@@ -19,6 +19,7 @@ struct pool_list {
 	unsigned busy;		/* requests on their way */
 	struct h2_upstream *h2;
 	struct pool_waiter *waiters;	/* for the fiber that connects */
+	uint32_t h2_limit;		/* 0: not known yet */
 	uint8_t protocol;		/* enum pool_protocol */
 	bool dialing;
 };
@@ -209,6 +210,18 @@ pool_h2_remove(struct h2_upstream *h)
 	if (h->next != NULL)
 		h->next->prev = h->prev;
 	h->list = NULL;
+}
+
+uint32_t
+pool_h2_limit(const struct pool_list *l)
+{
+	return l->h2_limit != 0 ? l->h2_limit : UINT32_MAX;
+}
+
+void
+pool_set_h2_limit(struct pool_list *l, uint32_t n)
+{
+	l->h2_limit = n != 0 ? n : 1;
 }
 
 /* Where its name points to another place now, it is left to its calls. */

@@ -47,6 +47,12 @@ struct h2_upstream *pool_h2_find(struct pool_list *l, const struct addr *addrs,
 void	pool_h2_add(struct pool_list *l, struct h2_upstream *h);
 /* It takes no more calls. */
 void	pool_h2_remove(struct h2_upstream *h);
+/*
+ * How many calls at once the server last said to take on a connection: a new one
+ * is held to that until it has spoken itself.
+ */
+uint32_t pool_h2_limit(const struct pool_list *l);
+void	pool_set_h2_limit(struct pool_list *l, uint32_t n);
 
 /*
  * Only one fiber at a time connects to a server whose connections are shared;

@@ -4,6 +4,7 @@
 Behaviours are written frame by frame: what no library would send, such as a
 malformed answer, has to be sent here.
 """
+import json
 import socket
 import ssl
 import threading
@@ -92,7 +93,7 @@ class H2Connection:
         self.pings = 0
         self.goaway = None
         self.over = False
-        self.credit = True		# give credit as data comes
+        self.credit = server.credit
         self.settings = {}
         self.most = 0			# streams open at once
 
@@ -135,8 +136,8 @@ class H2Connection:
                     self.changed.wait(10)
 
     def run(self):
-        self.h2.local_settings.update(self.server.settings)
         self.h2.initiate_connection()
+        self.h2.update_settings(self.server.settings)
         self.flush()
         while data := self.sock.recv(65536):
             with self.changed:
@@ -183,7 +184,6 @@ class H2Connection:
 
 def echo(call):
     """Answers with what arrived, as JSON."""
-    import json
     call.whole()
     call.answer(200, [("content-type", "application/json")], json.dumps(
         {"method": call.method, "target": call.target, "fields": call.fields,
@@ -193,11 +193,12 @@ def echo(call):
 class H2Upstream:
     """A listening server; `serve(call)` answers a request on its own thread."""
 
-    def __init__(self, serve=echo, tls=None, settings=None):
+    def __init__(self, serve=echo, tls=None, settings=None, credit=True):
         self.serve = serve
         self.tls = tls
         self.settings = {h2.settings.SettingCodes.MAX_CONCURRENT_STREAMS: 100,
                          **(settings or {})}
+        self.credit = credit		# give it as data comes
         self.requests = []
         self.connections = []
         self.broken = []
