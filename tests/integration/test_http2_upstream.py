@@ -499,7 +499,7 @@ def test_goaway_of_an_idle_server(new_site):
     s = new_site()
     assert s.get("/1").status == 200
     first = s.u.connections[0]
-    first.do(lambda c: c.close_connection())
+    first.raw(frames.GoAwayFrame(0, last_stream_id=1))
     time.sleep(0.2)
     assert s.get("/2").status == 200
     assert len(s.u.connections) == 2
