@@ -401,8 +401,8 @@ finish(struct http2_stream *s, int r)
 	struct http2 *h = s->h;
 
 	if (r < 0 || !s->x->complete)
-		reset(s, r == -ETIMEDOUT ? NGHTTP2_CANCEL :
-		    NGHTTP2_INTERNAL_ERROR);
+		reset(s, s->x->reset_code != 0 ? s->x->reset_code :
+		    r == -ETIMEDOUT ? NGHTTP2_CANCEL : NGHTTP2_INTERNAL_ERROR);
 	else if (!s->body_ended)	/* the rest of it is not wanted */
 		reset(s, NGHTTP2_NO_ERROR);
 	s->f = NULL;

@@ -159,7 +159,9 @@ def serve(call):
     elif call.target == "/fine/half":
         call.head(200, [("content-type", "application/grpc")])
         call.data(b"\0\0\0\0\0")
-        call.connection.do(lambda c: c.reset_stream(call.stream, 2))
+        call.rst(2)
+    elif call.target.startswith("/fine/reset"):
+        call.rst(int(call.target[11:]))
     else:
         call.whole()
         call.head(200, [("content-type", "application/grpc")])
@@ -245,4 +247,15 @@ def test_the_servers_own_http_error_passes(own):
 
 def test_cut_answer_is_reset(own):
     r = call(own, "/fine/half")
-    assert r.reset is not None and not r.trailers
+    assert r.reset == 2 and not r.trailers
+
+
+@pytest.mark.parametrize("code", [1, 2, 7, 8, 11, 12])
+def test_the_servers_reset_passes(own, code):
+    """Clients read a status from its code, such as that a deadline is over."""
+    r = call(own, f"/fine/reset{code}")
+    assert r.status is None and r.reset == code
+    line = own.logged(RequestPath=f"/fine/reset{code}")
+    assert line["DownstreamStatus"] == 502 and line["Reason"]
+    r = call(own, f"/fine/reset{code}", "text/plain")
+    assert r.status == 502 and r.reset is None

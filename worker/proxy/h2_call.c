@@ -134,6 +134,8 @@ h2_call_closed(struct h2_call *c, uint32_t code)
 {
 	c->closed = true;
 	c->h->open--;
+	if (!c->ended && !c->malformed && !c->too_large)
+		c->reset_code = code;
 	if (code == NGHTTP2_REFUSED_STREAM)
 		c->unprocessed = true;
 	/* It says that nothing was done (RFC 9113 7). */

@@ -49,6 +49,7 @@ struct h2_call {
 	bool unprocessed;		/* the server cannot have acted on it */
 	bool undelivered;		/* very likely the same, but not for sure */
 	bool wants_http1;		/* HTTP_1_1_REQUIRED */
+	uint32_t reset_code;		/* the server's own; 0: none */
 	bool alert;			/* TLS was refused after all */
 };
 

@@ -394,6 +394,17 @@ may_retry(const struct exchange *x, const struct attempt *a, int err)
 	return false;
 }
 
+/*
+ * A client of gRPC reads a status from the code with which its server resets a
+ * call: that a deadline has passed, that it may ask again.
+ */
+static bool
+passes_reset(const struct exchange *x, const struct attempt *a)
+{
+	return x->req.grpc && x->req.major == 2 && a->u != NULL &&
+	    a->u->h2 != NULL && a->u->h2->reset_code != 0;
+}
+
 /* What the handshake must have is checked before a server is asked (C10). */
 static int
 refuse_websocket(struct fiber *f, struct exchange *x)
@@ -439,7 +450,13 @@ proxy_serve(struct fiber *f, struct exchange *x, const struct tservice *sv,
 		a.u = NULL;
 		r = attempt_once(f, x, &a);
 	}
-	r = r < 0 ? fail(f, x, a.why) : relay(f, x, a.u);
+	if (r < 0 && passes_reset(x, &a)) {
+		x->reason = a.why;
+		x->resp.status = reason_status(a.why);
+	} else
+		r = r < 0 ? fail(f, x, a.why) : relay(f, x, a.u);
+	if (r < 0 && passes_reset(x, &a))
+		x->reset_code = a.u->h2->reset_code;
 	if (r < 0 && a.up.why != REASON_NONE)
 		x->reason = a.up.why;
 	upload_stop(f, &a.up);
