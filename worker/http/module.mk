@@ -60,15 +60,20 @@ tests_fuzz_fuzz_h1_serialize_SOURCES = tests/fuzz/fuzz_h1_serialize.c tests/fuzz
 tests_fuzz_fuzz_h1_serialize_LDADD = $(H1_TEST_LDADD)
 tests_fuzz_fuzz_h1_serialize_LDFLAGS = $(AM_LDFLAGS) $(FUZZ_LINK)
 
-UNIT_TESTS += tests/unit/test_websocket tests/unit/test_h2_request
+UNIT_TESTS += tests/unit/test_websocket tests/unit/test_h2_request \
+	tests/unit/test_h2_response
 tests_unit_test_websocket_CPPFLAGS = $(H1_TEST_CPPFLAGS)
 tests_unit_test_websocket_SOURCES = tests/unit/test_websocket.c tests/unit/unit.h
 tests_unit_test_websocket_LDADD = $(H1_TEST_LDADD) $(OPENSSL_LIBS) $(CHECK_LIBS)
 tests_unit_test_h2_request_CPPFLAGS = $(H1_TEST_CPPFLAGS)
 tests_unit_test_h2_request_SOURCES = tests/unit/test_h2_request.c tests/unit/unit.h
 tests_unit_test_h2_request_LDADD = $(H1_TEST_LDADD) $(CHECK_LIBS)
+tests_unit_test_h2_response_CPPFLAGS = $(H1_TEST_CPPFLAGS)
+tests_unit_test_h2_response_SOURCES = tests/unit/test_h2_response.c tests/unit/unit.h
+tests_unit_test_h2_response_LDADD = $(H1_TEST_LDADD) $(CHECK_LIBS)
 
-FUZZ_TARGETS += tests/fuzz/fuzz_websocket tests/fuzz/fuzz_h2_request
+FUZZ_TARGETS += tests/fuzz/fuzz_websocket tests/fuzz/fuzz_h2_request \
+	tests/fuzz/fuzz_h2_response
 tests_fuzz_fuzz_websocket_CPPFLAGS = $(AM_CPPFLAGS) $(I_WORKER)
 tests_fuzz_fuzz_websocket_SOURCES = tests/fuzz/fuzz_websocket.c tests/fuzz/h1_check.h $(FUZZ_MAIN)
 tests_fuzz_fuzz_websocket_LDADD = $(H1_TEST_LDADD) $(OPENSSL_LIBS)
@@ -77,6 +82,10 @@ tests_fuzz_fuzz_h2_request_CPPFLAGS = $(AM_CPPFLAGS) $(I_WORKER)
 tests_fuzz_fuzz_h2_request_SOURCES = tests/fuzz/fuzz_h2_request.c tests/fuzz/h1_check.h $(FUZZ_MAIN)
 tests_fuzz_fuzz_h2_request_LDADD = $(H1_TEST_LDADD)
 tests_fuzz_fuzz_h2_request_LDFLAGS = $(AM_LDFLAGS) $(FUZZ_LINK)
+tests_fuzz_fuzz_h2_response_CPPFLAGS = $(AM_CPPFLAGS) $(I_WORKER)
+tests_fuzz_fuzz_h2_response_SOURCES = tests/fuzz/fuzz_h2_response.c tests/fuzz/h1_check.h $(FUZZ_MAIN)
+tests_fuzz_fuzz_h2_response_LDADD = $(H1_TEST_LDADD)
+tests_fuzz_fuzz_h2_response_LDFLAGS = $(AM_LDFLAGS) $(FUZZ_LINK)
 
 UNIT_TESTS += tests/unit/test_proxy_protocol
 tests_unit_test_proxy_protocol_CPPFLAGS = $(H1_TEST_CPPFLAGS)
