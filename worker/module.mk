@@ -74,3 +74,10 @@ tests_unit_test_clients_CPPFLAGS = $(AM_CPPFLAGS) $(I_WORKER) \
 	-I$(srcdir)/tests/unit
 tests_unit_test_clients_SOURCES = tests/unit/test_clients.c tests/unit/unit.h
 tests_unit_test_clients_LDADD = libworker.a libbase.a $(CHECK_LIBS)
+
+UNIT_TESTS += tests/unit/test_grpc
+tests_unit_test_grpc_CPPFLAGS = $(AM_CPPFLAGS) $(I_WORKER) \
+	-I$(srcdir)/tests/unit
+tests_unit_test_grpc_SOURCES = tests/unit/test_grpc.c tests/unit/unit.h
+tests_unit_test_grpc_LDADD = libworker.a libhttp.a libshm.a libbase.a \
+	$(CHECK_LIBS)

@@ -2,13 +2,13 @@
 """HTTP/2 towards servers: h2c and ALPN, pooling, validation, flow, the end."""
 import json
 import socket
+import ssl
 import threading
 import time
 
 import hyperframe.frame as frames
 import pytest
 
-from harness.client import Client
 from harness.h2 import H2
 from harness.h2_upstream import H2Upstream, echo, server_context
 from harness.upstream import Upstream
@@ -629,6 +629,37 @@ def test_server_that_speaks_http1(new_site, authority, disable):
     with s.h2() as h:
         streams = [h.start("GET", f"/{n}") for n in range(20)]
         assert all(h.response(n).status == 200 for n in streams)
+
+
+def test_server_that_wants_a_certificate(new_site, authority):
+    """TLS 1.3 tells only once the answer is due."""
+    context = server_context(*authority.leaf("127.0.0.1"))
+    context.verify_mode = ssl.CERT_REQUIRED
+    context.load_verify_locations(authority.file)
+    s = new_site(tls=context)
+    assert s.get("/").status == 502
+    assert s.a.logged(RequestPath="/")["Reason"] == "upstream-tls-alert"
+
+
+def test_many_first_requests_share_a_handshake(new_site, authority):
+    """One connects, the others wait for what it finds."""
+    s = new_site(tls=server_context(*authority.leaf("127.0.0.1")))
+    with s.h2() as h:
+        streams = [h.start("GET", f"/{n}") for n in range(40)]
+        assert all(h.response(n).status == 200 for n in streams)
+    assert len(s.u.connections) == 1
+
+
+def test_refused_connection_fails_all_who_wait(akkod):
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    a = akkod(CONFIG, values={
+        "upstream": port, "scheme": "h2c", "idle": "90s", "host": "127.0.0.1",
+        "read": "0s", "disable": "false"})
+    with H2(("127.0.0.1", a.ports["websecure"])) as h:
+        streams = [h.start("GET", f"/{n}") for n in range(40)]
+        assert all(h.response(n).status == 502 for n in streams)
+    assert a.logged(RequestPath="/7")["Reason"] == "upstream-refused"
 
 
 def test_http11_required(new_site, authority):
