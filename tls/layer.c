@@ -349,6 +349,8 @@ take(struct tls_io *io, void *dst, size_t n)
 {
 	if (n > io->in_n)
 		n = io->in_n;
+	if (n == 0)		/* `in` may be NULL then */
+		return 0;
 	memcpy(dst, io->in, n);
 	io->in += n;
 	io->in_n -= n;
