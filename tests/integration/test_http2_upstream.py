@@ -793,3 +793,62 @@ def test_many_at_once(site):
         streams = [h.start("GET", f"/{n}") for n in range(200)]
         for n, stream in enumerate(streams):
             assert json.loads(h.response(stream).body)["target"] == f"/{n}"
+
+
+def test_bidirectional_client_leaves(new_site):
+    """Both directions end, the one that has a fiber of its own too."""
+    def behaviour(call):
+        call.head(200)
+        call.wait(lambda c: c.reset is not None)
+
+    s = new_site(behaviour=behaviour)
+    with s.h2() as h:
+        stream = h.start("POST", "/", end=False)
+        h.until(lambda: h.answer(stream).status == 200)
+        h.data(stream, b"x" * 1000)
+        left = time.monotonic()
+        h.send(frames.RstStreamFrame(stream, error_code=8))
+        call = s.u.last
+        call.wait(lambda c: c.reset is not None, 3)
+        assert call.reset == CANCEL and call.ended_at - left < 1
+    end = time.monotonic() + 3
+    while s.a.status()["workers"][0]["fibers"] > 0:
+        assert time.monotonic() < end
+        time.sleep(0.05)
+
+
+def test_server_ends_before_the_upload(new_site):
+    """A whole answer is one; the rest of the request is not wanted."""
+    def behaviour(call):
+        call.head(200)
+        call.data(b"enough", end=True)
+        call.rst(0)
+
+    s = new_site(behaviour=behaviour)
+    with s.h2() as h:
+        stream = h.start("POST", "/", end=False)
+        h.data(stream, b"x" * 1000)
+        r = h.response(stream)
+        assert r.status == 200 and r.body == b"enough" and r.ended
+        h.until(lambda: h.answer(stream).reset is not None)
+        assert h.answer(stream).reset == 0
+        assert h.get("GET", "/").body == b"enough"
+
+
+def test_stalled_upload_beside_an_answer(new_site):
+    """A server that takes no more of the request may go on answering."""
+    def behaviour(call):
+        call.head(200)
+        for _ in range(20):
+            call.data(b"y" * 10000)
+            time.sleep(0.02)
+        call.data(b"", end=True)
+        call.rst(0)
+
+    s = new_site(behaviour=behaviour, credit=False)
+    with s.h2() as h:
+        stream = h.start("POST", "/", end=False)
+        for _ in range(4):
+            h.data(stream, b"x" * 16000)
+        r = h.response(stream)
+        assert len(r.body) == 200000 and r.ended

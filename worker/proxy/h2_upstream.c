@@ -249,6 +249,7 @@ greet(struct h2_upstream *h)
 }
 
 static void	on_timer(struct timer *t);
+static void	on_parked(struct sock *s);
 
 struct h2_upstream *
 h2_upstream_new(struct worker *w, struct stream *st, const struct addr *a)
@@ -275,8 +276,9 @@ h2_upstream_new(struct worker *w, struct stream *st, const struct addr *a)
 	h->link.st = &h->st;
 	h->heard = ring_now(w->ring);
 	h->timer.fn = on_timer;
-	sock_hold(h->st.s, NULL);
+	h->st.s->notify = on_parked;
 	h->st.s->arg = h;
+	sock_hold(h->st.s, NULL);
 	return h;
 }
 
@@ -408,8 +410,6 @@ run(struct fiber *f, struct h2_upstream *h)
 	}
 }
 
-static void	on_parked(struct sock *s);
-
 /* Idle: a receive and a timer are all that is left. */
 static bool
 park(struct h2_upstream *h)
@@ -424,7 +424,6 @@ park(struct h2_upstream *h)
 	    h->idle_timeout) : NSEC_NEVER;
 	timer_set(r, &h->timer, next_ping(h) < h->idle_until ?
 	    next_ping(h) : h->idle_until);
-	h->st.s->notify = on_parked;
 	stream_park(&h->st);
 	return true;
 }
