@@ -673,3 +673,41 @@ def test_free_port_is_closed():
     """The harness: nothing listens on a port that it gave out."""
     with socket.socket() as s:
         assert s.connect_ex(("127.0.0.1", free_port())) != 0
+
+
+def early_answer(c, r):
+    """Answers when nothing more can be sent to it: it never reads the body."""
+    time.sleep(1)
+    c.answer(413, body=b"too much", reason="Too Large")
+    time.sleep(8)
+    return False
+
+
+@pytest.mark.parametrize("how", ["length", "chunked"])
+def test_early_answer_over_tls(akkod, upstream, authority, how):
+    """C07: what the server says while the body is on its way is passed on."""
+    u = upstream(early_answer, tls=server_context(*authority.leaf("127.0.0.1")))
+    a = akkod("""
+http:
+  routers:
+    all: {rule: "PathPrefix(`/`)", service: app}
+  services:
+    app: {loadBalancer: {serversTransport: t, servers: [{url: "https://127.0.0.1:@upstream@"}]}}
+  serversTransports:
+    t: {rootCAs: ["@ca@"]}
+""", values={"upstream": u.port, "ca": authority.file})
+    with a.client() as c:
+        c.sock.settimeout(0.5)
+        kind = b"Content-Length: 100000000" if how == "length" else \
+            b"Transfer-Encoding: chunked"
+        c.send(head(b"POST / HTTP/1.1", kind))
+        piece = b"x" * 65536
+        if how == "chunked":
+            piece = b"10000\r\n" + piece + b"\r\n"
+        try:
+            for _ in range(400):
+                c.send(piece)
+        except OSError:		# nobody takes it any more, as it should be
+            pass
+        c.sock.settimeout(5)
+        assert c.head().status == 413

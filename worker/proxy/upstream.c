@@ -90,10 +90,69 @@ upstream_send_head(struct fiber *f, struct upstream *u,
 	return r;
 }
 
-/*
- * As stream_send(), but an answer that begins meanwhile ends it. Only plain
- * connections are watched; over TLS the send ends first.
- */
+/* What stream_send_start() began: 0, -EINTR when the answer came first. */
+static int
+wait_sent(struct fiber *f, struct upstream *u)
+{
+	int r;
+
+	while ((r = stream_send_poll(&u->st)) == -EAGAIN) {
+		if (stream_peek(&u->st) != 0)
+			r = -EINTR;
+		else if ((r = fiber_wait(f)) == 0)
+			continue;
+		u->broken = true;	/* see send_watching() */
+		break;
+	}
+	return r;
+}
+
+/* Over TLS: sealed pieces have bytes of their own, and go one by one. */
+static int
+send_sealed(struct fiber *f, struct upstream *u, const struct iovec *iov,
+    unsigned n)
+{
+	int r = 0;
+
+	for (unsigned i = 0; i < n; i++) {
+		const char *p = iov[i].iov_base;
+
+		for (size_t left = iov[i].iov_len; left > 0 && r == 0;) {
+			size_t len = left < IOBUF_LARGE ? left : IOBUF_LARGE;
+
+			if ((r = stream_send_start(&u->st, p, len)) == 0)
+				r = wait_sent(f, u);
+			p += len;
+			left -= len;
+		}
+	}
+	return r;
+}
+
+/* A chunk with its line in one record, where there is room to put them together. */
+static int
+send_sealed_whole(struct fiber *f, struct upstream *u, const struct iovec *iov,
+    unsigned n)
+{
+	struct iovec all = { NULL, 0 };
+	struct iobuf *b;
+	int r;
+
+	for (unsigned i = 0; i < n; i++)
+		all.iov_len += iov[i].iov_len;
+	if (n == 1 || (b = iobuf_get(u->w->ring, all.iov_len)) == NULL)
+		return send_sealed(f, u, iov, n);
+	for (unsigned i = 0; i < n; i++) {
+		memcpy(b->data + b->tail, iov[i].iov_base, iov[i].iov_len);
+		b->tail += (uint32_t)iov[i].iov_len;
+	}
+	all.iov_base = b->data;
+	r = send_sealed(f, u, &all, 1);
+	iobuf_put(u->w->ring, b);
+	return r;
+}
+
+/* As stream_send(), but an answer that begins meanwhile ends it. */
 static int
 send_watching(struct fiber *f, struct upstream *u, struct iovec *iov, unsigned n)
 {
@@ -101,7 +160,7 @@ send_watching(struct fiber *f, struct upstream *u, struct iovec *iov, unsigned n
 	int r = 0;
 
 	if (u->st.tls != NULL)
-		return stream_send(f, &u->st, iov, n);
+		return send_sealed_whole(f, u, iov, n);
 	stream_watch(&u->st);
 	sock_send_start(s, iov, n);
 	while (s->tx != SOCK_TX_DONE) {
@@ -113,8 +172,7 @@ send_watching(struct fiber *f, struct upstream *u, struct iovec *iov, unsigned n
 	/*
 	 * The answer came first. What is in flight is taken back with the
 	 * connection at the end: until then nobody touches its memory, as the
-	 * client's body is not read any more. A moment is given to the usual
-	 * case, in which the rest of the send fits after all.
+	 * client's body is not read any more.
 	 */
 	u->broken = true;
 	return stream_peek(&u->st) != 0 ? -EINTR : r;
