@@ -8,6 +8,7 @@
 
 #include <errno.h>
 #include <stdio.h>
+#include <time.h>
 
 #define BCRYPT(p) "$" p "$04$abcdefghijklmnopqrstuughE8Ev8uGFaUgY2cNEySvxngrb/Jzdm"
 
@@ -155,6 +156,16 @@ START_TEST(checking)
 }
 END_TEST
 
+/* What this process has computed, whatever else runs on the machine. */
+static nsec_t
+cpu_time(void)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &t);
+	return t.tv_sec * NSEC_SEC + t.tv_nsec;
+}
+
 /* An unknown user costs as much; a right one is remembered. */
 START_TEST(costs)
 {
@@ -163,21 +174,21 @@ START_TEST(costs)
 	} };
 	static const struct basic_user fast[] = { { STR("ann"),
 	    STR(BCRYPT("2y")) } };
-	nsec_t start = clock_mono(), wrong, unknown;
+	nsec_t start = cpu_time(), wrong, unknown;
 
 	ck_assert_int_eq(basic_check(slow, 1, STR("ann"), STR("x")), 0);
-	wrong = clock_mono() - start;
-	start = clock_mono();
+	wrong = cpu_time() - start;
+	start = cpu_time();
 	ck_assert_int_eq(basic_check(slow, 1, STR("zoe"), STR("x")), 0);
-	unknown = clock_mono() - start;
+	unknown = cpu_time() - start;
 	ck_assert_int_gt(unknown, wrong / 4);
 	ck_assert_int_eq(basic_check(fast, 1, STR("ann"), STR("password")), 1);
-	start = clock_mono();
+	start = cpu_time();
 	for (int i = 0; i < 100; i++)
 		ck_assert_int_eq(basic_check(fast, 1, STR("ann"),
 		    STR("password")), 1);
 	/* A hundred bcrypts of cost 4 would take 100 ms. */
-	ck_assert_int_lt(clock_mono() - start, 50 * NSEC_MSEC);
+	ck_assert_int_lt(cpu_time() - start, 50 * NSEC_MSEC);
 }
 END_TEST
 
