@@ -528,6 +528,10 @@ ssl_read(struct tls_conn *c, struct tls_io *io, void *dst, size_t n)
 		}
 		if ((err = outcome(c, r)) != -EAGAIN || io->in_n == 0)
 			break;
+		if (c->got_session)
+			takeover_try(c);
+		if (c->own != NULL)
+			break;
 	}
 	c->io = NULL;
 	if (c->takeover != NULL && c->failure == TLS_FAIL_NONE &&
@@ -558,6 +562,8 @@ own_outcome(struct tls_conn *c, ssize_t r)
 int
 tls_read(struct tls_conn *c, struct tls_io *io, void *dst, size_t n)
 {
+	int r;
+
 	if (c->failure != TLS_FAIL_NONE)
 		return failure_errno(c);
 	if (c->peer_closed && (c->own == NULL || layer_pending(c->own) == 0))
@@ -568,7 +574,11 @@ tls_read(struct tls_conn *c, struct tls_io *io, void *dst, size_t n)
 		n = INT32_MAX;
 	if (c->own != NULL)
 		return (int)own_outcome(c, layer_read(c->own, io, dst, n));
-	return ssl_read(c, io, dst, n);
+	r = ssl_read(c, io, dst, n);
+	/* It was taken over before all input was read. */
+	if (r == -EAGAIN && c->own != NULL && io->in_n > 0)
+		r = (int)own_outcome(c, layer_read(c->own, io, dst, n));
+	return r;
 }
 
 size_t

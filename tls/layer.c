@@ -167,7 +167,7 @@ fail(struct layer *l, struct tls_io *io, int alert)
 static void
 credit(struct layer *l)
 {
-	if (l->credit < LAYER_CREDIT)
+	if (l->credit < LAYER_CREDIT_MAX)
 		l->credit++;
 }
 

@@ -19,9 +19,12 @@
 
 /*
  * Records without data are paid for by records with data, of either side, so
- * that a flood of them ends the connection. So many are free.
+ * that a flood of them ends the connection. So many are free, and so many can
+ * be saved: JSSE at its limit asks for a new key with each record it reads
+ * until it gets one.
  */
-#define LAYER_CREDIT	32
+#define LAYER_CREDIT		32
+#define LAYER_CREDIT_MAX	1024
 /*
  * Records sealed under one key at most: below the 2^24.5 of AES-GCM (RFC 8446
  * 5.5); the others would allow more.
@@ -38,7 +41,7 @@ struct layer {
 	uint32_t skip;		/* bytes of a ticket still to come */
 	uint8_t header[RECORD_HEADER], header_n;	/* of the part */
 	uint8_t message[5], message_n;	/* KeyUpdate, or a message's header */
-	uint8_t credit;
+	uint16_t credit;
 	int16_t alert;		/* that ended it; -1: none */
 	bool server;
 	bool owes_update;	/* the peer asked for a KeyUpdate */

@@ -116,6 +116,9 @@ takeover_begin(struct tls_conn *c)
 	memset(c->takeover, 0, sizeof(*c->takeover));
 	SSL_set_msg_callback(c->ssl, on_message);
 	SSL_set_msg_callback_arg(c->ssl, c);
+	/* So that a read ends behind a ticket, whatever follows it. */
+	if (!c->server)
+		(void)SSL_clear_mode(c->ssl, SSL_MODE_AUTO_RETRY);
 }
 
 void
