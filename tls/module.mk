@@ -77,3 +77,12 @@ tests_fuzz_fuzz_clienthello_CPPFLAGS = $(AM_CPPFLAGS) $(I_TLS)
 tests_fuzz_fuzz_clienthello_SOURCES = tests/fuzz/fuzz_clienthello.c $(FUZZ_MAIN)
 tests_fuzz_fuzz_clienthello_LDADD = libtls.a libbase.a $(OPENSSL_LIBS)
 tests_fuzz_fuzz_clienthello_LDFLAGS = $(AM_LDFLAGS) $(FUZZ_LINK)
+
+FUZZ_TARGETS += tests/fuzz/fuzz_record
+EXTRA_DIST += tests/fuzz/corpus/record
+tests_fuzz_fuzz_record_CPPFLAGS = $(AM_CPPFLAGS) $(I_TLS) \
+	-I$(srcdir)/tests/unit
+tests_fuzz_fuzz_record_SOURCES = tests/fuzz/fuzz_record.c \
+	tests/unit/tls_craft.c tests/unit/tls_craft.h $(FUZZ_MAIN)
+tests_fuzz_fuzz_record_LDADD = libtls.a libbase.a $(OPENSSL_LIBS)
+tests_fuzz_fuzz_record_LDFLAGS = $(AM_LDFLAGS) $(FUZZ_LINK)
