@@ -186,7 +186,10 @@ log: {level: INFO}
 """, env={"KUBERNETES_SERVICE_HOST": "10.0.0.1"})
     a.process.send_signal(signal.SIGTERM)
     a.wait_log("stopping: requests in flight have 29 s to end")
-    assert a.get("/ping", entry_point="ping").status == 503
+    # The log line comes before the last worker has heard.
+    end = time.monotonic() + 2
+    while a.get("/ping", entry_point="ping").status != 503:
+        assert time.monotonic() < end
     a.process.send_signal(signal.SIGQUIT)
     assert a.process.wait(2) == 0
 
