@@ -14,6 +14,7 @@
 
 /* All calls may wait with a full window: none holds up another. */
 #define CONNECTION_WINDOW	(H2_CALLS_MAX * H2_CALL_WINDOW)
+#define LAST_WORDS		(100 * NSEC_MSEC)
 #define FIBER_PAUSE		(10 * NSEC_MSEC)	/* until one is free */
 
 /* ---- What the server sends ---------------------------------------------------- */
@@ -372,6 +373,17 @@ ended(const struct h2_upstream *h)
 	    h->open == 0) || !nghttp2_session_want_read(h->link.session));
 }
 
+/* Nothing can be sent any more: what the server said before still counts. */
+static void
+hear_last_words(struct fiber *f, struct h2_upstream *h)
+{
+	leave(h);
+	fiber_deadline(f, ring_now(h->w->ring) + LAST_WORDS);
+	while (http2_link_receive(f, &h->link, on_frame_head) == 0 &&
+	    fiber_wait(f) == 0)
+		;
+}
+
 /* 0: idle; 1: over in good order; -errno. */
 static int
 run(struct fiber *f, struct h2_upstream *h)
@@ -385,10 +397,11 @@ run(struct fiber *f, struct h2_upstream *h)
 		in = http2_link_receive(f, &h->link, on_frame_head);
 		if (in == 0 && (r = ping(h)) < 0)
 			return r;
-		if ((r = http2_link_send(&h->link)) < 0)
-			return r;
-		if (in < 0)
-			return in;
+		r = http2_link_send(&h->link);
+		if (r < 0 && in == 0)
+			hear_last_words(f, h);
+		if (r < 0 || in < 0)
+			return r < 0 ? r : in;
 		if (ended(h))
 			return 1;
 		if (h->open == 0 && h->ping_sent == 0 &&
