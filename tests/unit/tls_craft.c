@@ -57,6 +57,7 @@ add(struct maker *m, int type, const void *p, size_t n, size_t pad)
 static void
 add_raw(struct maker *m, const void *p, size_t n)
 {
+	m->c->last = m->c->n;
 	memcpy(m->c->wire + m->c->n, p, n);
 	m->c->n += n;
 }
