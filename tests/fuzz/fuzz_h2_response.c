@@ -22,7 +22,8 @@ take_line(struct str *status, struct fields *fs, struct str line)
 	value = str_from(line, (size_t)tab + 1);
 	if (str_eq(name, STR(":status")))
 		*status = value;
-	else if (fs->n < FIELDS_RECEIVED && name.n <= UINT16_MAX)
+	/* Room for the framing line, which HTTP/1 counts as one. */
+	else if (fs->n < FIELDS_RECEIVED - 1 && name.n <= UINT16_MAX)
 		(void)fields_push(fs, FIELD_OTHER, name, value);
 }
 
