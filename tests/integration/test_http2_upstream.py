@@ -638,7 +638,10 @@ def test_server_that_wants_a_certificate(new_site, authority):
     context.load_verify_locations(authority.file)
     s = new_site(tls=context)
     assert s.get("/").status == 502
-    assert s.a.logged(RequestPath="/")["Reason"] == "upstream-tls-alert"
+    # The server closes with our request unread, and the reset that this makes
+    # may overtake its alert.
+    assert s.a.logged(RequestPath="/")["Reason"] in ("upstream-tls-alert",
+                                                     "upstream-closed")
 
 
 def test_many_first_requests_share_a_handshake(new_site, authority):
