@@ -393,7 +393,8 @@ def test_what_is_forbidden_counts_as_empty(cluster, app, module_io,
     a = Akkod(tmp_path_factory.mktemp("poor"), module_io, CONFIG,
               env={"KUBECONFIG": str(config)}, host="10.99.0.1")
     try:
-        until(lambda: status(a, "poor.test") == 200)
+        # The role is new, and what is refused first is asked for again later.
+        until(lambda: status(a, "poor.test") == 200, 30)
         until(lambda: "middlewares.traefik.io" in a.log)
         # Allowed later, it is taken up by itself.
         limited_user(cluster, name, [
