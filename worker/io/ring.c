@@ -23,6 +23,9 @@
 #define SLOTS_PER_CHUNK	64
 #define GEN_MASK	0xffffffu	/* what fits in a completion's tag */
 #define ACCEPT_RETRY_NS	(100 * NSEC_MSEC)
+#define SWEEP_FIRST	(20 * NSEC_MSEC)
+#define SWEEP_MOST	NSEC_SEC
+#define SWEEP_MANY	16		/* connections of one sweep */
 
 static const struct ring_ops *const backends[] = {
 	[RING_URING] = &ring_uring_ops,
@@ -785,6 +788,35 @@ on_accept_retry(struct timer *t)
 		a->ring->ops->accept(a);
 }
 
+static void
+sweep_later(struct acceptor *a)
+{
+	a->sweep_gap = a->sweep_gap == 0 ? SWEEP_FIRST :
+	    a->sweep_gap * 2 < SWEEP_MOST ? a->sweep_gap * 2 : SWEEP_MOST;
+	timer_set(a->ring, &a->sweep, clock_add(a->ring->now, a->sweep_gap));
+}
+
+/*
+ * io_uring waits for connections exclusively, and the ring of a worker that was
+ * killed does so for some moments more: one that comes then wakes nobody who
+ * lives, and would wait until the next.
+ */
+static void
+on_sweep(struct timer *t)
+{
+	struct acceptor *a = (struct acceptor *)(void *)
+	    ((char *)t - offsetof(struct acceptor, sweep));
+	int fd;
+
+	sweep_later(a);
+	for (int i = 0; i < SWEEP_MANY && a->armed; i++) {
+		fd = accept4(a->fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
+		if (fd < 0)
+			break;
+		a->fn(a->arg, fd);
+	}
+}
+
 struct acceptor *
 acceptor_start(struct ring *r, int fd, void (*fn)(void *arg, int fd_or_err),
     void *arg)
@@ -795,9 +827,11 @@ acceptor_start(struct ring *r, int fd, void (*fn)(void *arg, int fd_or_err),
 		return NULL;
 	*a = (struct acceptor){ .ring = r, .fd = fd, .fn = fn, .arg = arg,
 	    .id = r->next_id++, .next = r->acceptors, .burst = 1,
-	    .retry = { .fn = on_accept_retry } };
+	    .retry = { .fn = on_accept_retry }, .sweep = { .fn = on_sweep } };
 	r->acceptors = a;
 	r->ops->accept(a);
+	if (ring_backend(r) == RING_URING)
+		sweep_later(a);
 	return a;
 }
 
@@ -831,6 +865,7 @@ acceptor_stop(struct acceptor *a)
 	if (a->armed)
 		a->ring->ops->accept_stop(a);
 	timer_stop(a->ring, &a->retry);
+	timer_stop(a->ring, &a->sweep);
 	while (*at != a)
 		at = &(*at)->next;
 	*at = a->next;

@@ -113,7 +113,8 @@ struct acceptor {
 	int fd;
 	void (*fn)(void *arg, int fd_or_err);
 	void *arg;
-	struct timer retry;
+	struct timer retry, sweep;
+	nsec_t sweep_gap;			/* io_uring: until the next sweep */
 	struct acceptor *next;
 	uint32_t id;
 	unsigned burst;				/* epoll: accepts per event */
