@@ -97,19 +97,6 @@ pseudo_field(struct http2_stream *s, struct str name)
 	return str_eq(name, STR(":protocol")) ? &s->head.protocol : NULL;
 }
 
-/* Go's spelling: servers behind us know these names from HTTP/1. */
-static struct str
-name_of(struct exchange *x, struct str name)
-{
-	char *p = arena_alloc(&x->arena, name.n);
-
-	if (p == NULL)
-		return STR_NONE;
-	memcpy(p, name.p, name.n);
-	field_canonicalize(p, name.n);
-	return str_n(p, name.n);
-}
-
 void
 http2_stream_field(struct http2_stream *s, struct str name, struct str value)
 {
@@ -130,7 +117,7 @@ http2_stream_field(struct http2_stream *s, struct str name, struct str value)
 			*pseudo = value;
 		return;
 	}
-	n = name_of(x, name);
+	n = field_canonical_copy(&x->arena, name);
 	if (n.p == NULL || value.p == NULL)
 		s->refusal = HTTP2_HEAD_TOO_LARGE;
 	else if (!field_name_valid(n) || !field_value_valid(value))

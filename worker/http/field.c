@@ -230,6 +230,18 @@ field_canonicalize(char *name, size_t n)
 	}
 }
 
+struct str
+field_canonical_copy(struct arena *a, struct str name)
+{
+	char *p = arena_alloc(a, name.n);
+
+	if (p == NULL)
+		return STR_NONE;
+	memcpy(p, name.p, name.n);
+	field_canonicalize(p, name.n);
+	return str_n(p, name.n);
+}
+
 struct field *
 fields_find(const struct fields *fs, enum field_id id)
 {

@@ -7,6 +7,7 @@
 #ifndef FIELD_H
 #define FIELD_H
 
+#include "arena.h"
 #include "str.h"
 
 enum {
@@ -79,6 +80,11 @@ bool	field_name_valid(struct str name);
 bool	field_value_valid(struct str value);
 /* Canonical MIME spelling: "x-real-ip" -> "X-Real-Ip"; in place. */
 void	field_canonicalize(char *name, size_t n);
+/*
+ * A name of HTTP/2 in that spelling, which HTTP/1 on the other side knows it by;
+ * in the arena. STR_NONE when that is full.
+ */
+struct str field_canonical_copy(struct arena *a, struct str name);
 
 /* NULL when there is none. */
 struct field *fields_find(const struct fields *fs, enum field_id id);

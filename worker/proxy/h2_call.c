@@ -309,19 +309,6 @@ h2_call_head_begin(struct h2_upstream *h)
 	h->head_clean = true;
 }
 
-/* Go's spelling: clients of HTTP/1 know these names. */
-static struct str
-name_of(struct exchange *x, struct str name)
-{
-	char *p = arena_alloc(&x->arena, name.n);
-
-	if (p == NULL)
-		return STR_NONE;
-	memcpy(p, name.p, name.n);
-	field_canonicalize(p, name.n);
-	return str_n(p, name.n);
-}
-
 void
 h2_call_field(struct h2_call *c, struct str name, struct str value)
 {
@@ -342,7 +329,7 @@ h2_call_field(struct h2_call *c, struct str name, struct str value)
 		h->status = value;
 		return;
 	}
-	name = name_of(c->x, name);
+	name = field_canonical_copy(&c->x->arena, name);
 	if (name.p == NULL || value.p == NULL ||
 	    fields_push(&h->fields, FIELD_OTHER, name, value) < 0)
 		h->head_clean = false;
