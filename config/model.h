@@ -368,7 +368,10 @@ struct akkod_limits {
 	nsec_t handshake, first_byte, head, body, write;
 };
 
-struct akkod_tls { char *records; };	/* own, openssl; NULL: own */
+struct akkod_tls {
+	char *records;			/* own, openssl; NULL: own */
+	nsec_t small_records_from;	/* round trip to the client */
+};
 
 struct akkod_config {
 	int64_t workers;		/* 0: one per CPU */

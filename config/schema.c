@@ -782,6 +782,7 @@ SCHEMA(limits, akkod_limits, "limits", .may_stand_alone = true);
 
 static const struct sfield akkod_tls_fields[] = {
 	F("records", S_STR, akkod_tls, records),
+	F("smallRecordsFrom", S_DURATION, akkod_tls, small_records_from),
 };
 SCHEMA(akkod_tls, akkod_tls, "tls", .may_stand_alone = true);
 
@@ -819,6 +820,7 @@ root_defaults(void *obj)
 
 	c->throttle = 2 * NSEC_SEC;
 	c->akkod.orphan_grace = 10 * NSEC_SEC;
+	c->akkod.tls.small_records_from = 20 * NSEC_MSEC;
 	c->default_transport.max_idle_conns_per_host = 200;
 	log_defaults(&c->log);
 }

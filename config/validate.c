@@ -258,6 +258,9 @@ check_static(struct config *c, struct diags *d)
 	if (c->akkod.orphan_grace < 0)
 		diag_add(d, DIAG_FILE, c->akkod.place, NULL,
 		    "akkod.orphanGrace cannot be negative");
+	if (c->akkod.tls.small_records_from < 0)
+		diag_add(d, DIAG_FILE, c->akkod.place, NULL,
+		    "akkod.tls.smallRecordsFrom cannot be negative");
 	check_word(d, c->akkod.place, "akkod.tls.records",
 	    c->akkod.tls.records, records);
 	if (c->akkod.workers < 0 || c->akkod.workers > 64)

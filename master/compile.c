@@ -3,6 +3,7 @@
 #include "compile_impl.h"
 
 #include "alloc.h"
+#include "hash.h"
 #include "listen.h"
 
 #include <errno.h>
@@ -368,8 +369,10 @@ set_records(const struct config *config, struct buf *image)
 
 	h->tls_records = word != NULL && strcmp(word, "openssl") == 0 ?
 	    TRECORDS_OPENSSL : TRECORDS_OWN;
-	/* It stands in the header, which the hash leaves out. */
-	h->content_hash += h->tls_records;
+	h->tls_small_from_ns = config->akkod.tls.small_records_from;
+	/* They stand in the header, which the hash leaves out. */
+	h->content_hash += h->tls_records +
+	    hash_bytes(&h->tls_small_from_ns, sizeof(h->tls_small_from_ns), 0);
 }
 
 /* What nobody uses is built too: its faults are to be told all the same. */

@@ -566,7 +566,7 @@ table_check(const void *image, size_t bytes, struct table *ret,
 		ok = check_vec(&p, section_of(&p, sections[i].type),
 		    sections[i].type);
 	if (ok && (h->access_log.n > 1 || h->tls_options.n == 0 ||
-	    h->tls_records > TRECORDS_OPENSSL ||
+	    h->tls_records > TRECORDS_OPENSSL || h->tls_small_from_ns < 0 ||
 	    (h->default_cert != TNONE && h->default_cert >= h->certs.n)))
 		ok = bad(&p, "a section has an impossible size");
 	ok = ok && check_sorted(&p, h->cert_names, sizeof(struct tcert_name));

@@ -25,7 +25,7 @@
 #include "str.h"
 
 #define TABLE_MAGIC	UINT64_C(0x0a656c6261746b61)	/* "aktable\n" */
-#define TABLE_ABI	3
+#define TABLE_ABI	4
 #define TNONE		UINT32_MAX
 
 struct tstr { uint32_t off, n; };	/* bytes, not NUL-terminated */
@@ -40,6 +40,7 @@ struct table_hdr {
 	uint64_t generation;		/* 1, 2, ... */
 	uint64_t content_hash;		/* equal content, equal hash */
 	int64_t built_wall_ns;
+	int64_t tls_small_from_ns;	/* round trip from which records are small at first */
 	struct tvec entry_points;	/* struct tentry_point */
 	struct tvec muxes;		/* struct tmux */
 	struct tvec routers;		/* struct trouter, by priority: see tmux */

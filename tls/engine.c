@@ -682,6 +682,14 @@ tls_write(struct tls_conn *c, struct tls_io *io, const struct iovec *iov,
 	return err < 0 ? err : (ssize_t)done;
 }
 
+void
+tls_small_first(struct tls_conn *c, size_t n)
+{
+	assert(n <= TLS_SMALL_MAX);
+	if (c->own != NULL)
+		c->own->small = (uint32_t)n;
+}
+
 int
 tls_close_notify(struct tls_conn *c, struct tls_io *io)
 {

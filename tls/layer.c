@@ -20,6 +20,8 @@
 
 #define PARTS		16	/* of the caller's vector in one record */
 
+_Static_assert(RECORD_ADDED == 22, "as TLS_SEALED_MAX() reckons");
+
 /* ---- Life ------------------------------------------------------------- */
 
 struct layer *
@@ -180,8 +182,9 @@ write_records(struct layer *l, struct tls_io *io, struct cursor *cur,
 
 	while (*ret_done < total) {
 		size_t left = total - *ret_done, k;
-		size_t max = layer_room(io, left < RECORD_CLEAR_MAX ? left :
-		    RECORD_CLEAR_MAX);
+		size_t most = l->small > 0 ? TLS_SMALL_RECORD :
+		    RECORD_CLEAR_MAX;
+		size_t max = layer_room(io, left < most ? left : most);
 
 		if (max == 0)
 			return *ret_done > 0 ? 0 : -ENOBUFS;
@@ -193,6 +196,7 @@ write_records(struct layer *l, struct tls_io *io, struct cursor *cur,
 		credit(l);
 		cursor_advance(cur, k);
 		*ret_done += k;
+		l->small -= k < l->small ? (uint32_t)k : l->small;
 	}
 	return 0;
 }

@@ -39,6 +39,7 @@ struct layer {
 	uint16_t part_n, part_len;
 	uint16_t clear_at, clear_n;
 	uint32_t skip;		/* bytes of a ticket still to come */
+	uint32_t small;		/* clear bytes still to leave in small records */
 	uint8_t header[RECORD_HEADER], header_n;	/* of the part */
 	uint8_t message[5], message_n;	/* KeyUpdate, or a message's header */
 	uint16_t credit;

@@ -30,9 +30,16 @@ struct tls_server;
 #define TLS_RECORD_MAX	16384
 /* A record's bytes beyond its clear bytes, at most. */
 #define TLS_OVERHEAD	96
+/*
+ * A record of tls_small_first(): with its 22 bytes, TCP's timestamps and an
+ * IPv6 header it fits one packet of 1,500 bytes.
+ */
+#define TLS_SMALL_RECORD	1400
+#define TLS_SMALL_MAX		65536
 /* Enough for the sealed form of n clear bytes. */
 #define TLS_SEALED_MAX(n)						\
-	((n) + ((n) / TLS_RECORD_MAX + 1) * (size_t)TLS_OVERHEAD)
+	((n) + ((n) / TLS_RECORD_MAX + 1) * (size_t)TLS_OVERHEAD +	\
+	((n) < TLS_SMALL_MAX ? (n) : TLS_SMALL_MAX) / TLS_SMALL_RECORD * 22)
 
 /*
  * The buffers of one call, usually on the caller's stack. The engine advances
@@ -133,6 +140,13 @@ bool	tls_peer_closed(const struct tls_conn *c);
  */
 ssize_t	tls_write(struct tls_conn *c, struct tls_io *io,
 	    const struct iovec *iov, unsigned n);
+
+/*
+ * The next n clear bytes, at most TLS_SMALL_MAX, leave in small records: over a
+ * long way each can be used when its packet is there, which of a full record
+ * only the last packet allows. Without effect where OpenSSL makes the records.
+ */
+void	tls_small_first(struct tls_conn *c, size_t n);
 
 /* Appends close_notify once; nothing may be written afterwards. 0 or -errno. */
 int	tls_close_notify(struct tls_conn *c, struct tls_io *io);

@@ -15,6 +15,8 @@
 #include "tls.h"
 
 #include <errno.h>
+#include <linux/tcp.h>
+#include <netinet/in.h>
 
 /*
  * What the callbacks hand out lives until the handshake step returns, and a
@@ -116,6 +118,18 @@ is_tls(const struct conn *c)
 	return c->st.in->data[c->st.in->head] == 0x16;
 }
 
+/* By the round trips of the handshake, as TCP measured them. */
+static bool
+far_off(const struct conn *c)
+{
+	struct tcp_info t = { .tcpi_rtt = 0 };	/* us */
+	socklen_t n = sizeof(t);
+
+	return getsockopt(c->st.s->fd, IPPROTO_TCP, TCP_INFO, &t, &n) == 0 &&
+	    (int64_t)t.tcpi_rtt * 1000 >=
+	    c->w->gen->table.hdr->tls_small_from_ns;
+}
+
 static int
 handshake(struct fiber *f, struct conn *c)
 {
@@ -142,6 +156,8 @@ handshake(struct fiber *f, struct conn *c)
 		    c->l->name, why);
 		return r;
 	}
+	if (far_off(c))
+		stream_far(&c->st);
 	live_bump(w->mine->handshakes, 1);
 	if (tls_facts(c->st.tls)->resumed)
 		live_bump(w->mine->resumed, 1);

@@ -46,6 +46,7 @@ tls:
   stores: {default: {defaultCertificate: {certFile: @crt@, keyFile: @key@}}}
 akkod: {workers: 1, tls: {records: @records@}}
 """
+TLS_SMALL = 65536	# bytes that leave in small records
 ASK = b"GET /%s HTTP/1.1\r\nHost: %s.test\r\n\r\n"
 
 
@@ -438,6 +439,44 @@ def test_records_of_a_server_cut_at_every_byte(a):
         for i in range(200):
             r = c.request("POST", f"/{i:03}", host="c.test", body=b"%03d" % i)
             assert r.status == 200 and r.body == b"%03d" % i
+
+
+def sizes(a, pause):
+    """Of the records of three answers, the last one after a pause."""
+    seen = []
+
+    def act(to_server, i, record):
+        if not to_server:
+            seen.append(len(record) - 22)
+        return [record]
+    with Relay(a.at, act) as relay, \
+            Client(relay.at, tls=True, sni="a.test", context=context()) as c:
+        for body in b"s" * 3000, b"l" * 100000, b"s" * 3000:
+            if len(seen) > 10:
+                time.sleep(pause)
+            seen.append("answer")
+            r = c.request("POST", "/", host="a.test", body=body)
+            assert r.status == 200 and r.body == body
+    answers = " ".join(map(str, seen)).split("answer")[1:]
+    return [[int(n) for n in answer.split()] for answer in answers]
+
+
+@pytest.mark.parametrize("pause", [0, 1.2])
+def test_small_records_first(a, pause):
+    """From the given round trip on, which here is none; and never nearby."""
+    near = sizes(a, 0)
+    assert all(max(answer) > 1400 for answer in near)
+    text = a.config.read_text()
+    try:
+        a.reload(text.replace("records: own", "records: own, smallRecordsFrom: 0s"))
+        first, long, last = sizes(a, pause)
+    finally:
+        a.reload(text)
+    assert max(first) == 1400
+    small = long[:long.index(max(long))]
+    assert max(small) <= 1400 and max(long) > 1400
+    assert TLS_SMALL - 1400 <= sum(first) + sum(small) <= TLS_SMALL + 1400
+    assert (max(last) == 1400) == (pause > 1)
 
 
 def flip(at):

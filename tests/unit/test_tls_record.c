@@ -368,6 +368,38 @@ START_TEST(own_key_update)
 }
 END_TEST
 
+START_TEST(small_records_first)
+{
+	static uint8_t body[TLS_SMALL_MAX + RECORD_CLEAR_MAX];
+	static uint8_t out[TLS_SEALED_MAX(sizeof(body))];
+	struct iovec v = { body, sizeof(body) };
+	struct tls_io io = { .out = out, .out_cap = sizeof(out) };
+	size_t at = 0, done = 0;
+	struct rig r;
+
+	rig_open(&r, SUITE_AES_128_GCM, true);
+	r.l->small = TLS_SMALL_MAX;
+	/* All of it fits where it was said to. */
+	ck_assert_int_eq(layer_write(r.l, &io, &v, 1), sizeof(body));
+	ck_assert_uint_eq(r.l->small, 0);
+	while (at < io.out_n) {
+		size_t n = (size_t)record_body(out + at);
+		size_t k = n - (RECORD_ADDED - RECORD_HEADER);
+
+		if (done < TLS_SMALL_MAX)
+			ck_assert_uint_eq(k, TLS_SMALL_RECORD);
+		else
+			ck_assert_uint_eq(k, sizeof(body) - done <
+			    RECORD_CLEAR_MAX ? sizeof(body) - done :
+			    RECORD_CLEAR_MAX);
+		done += k;
+		at += RECORD_HEADER + n;
+	}
+	ck_assert_uint_eq(done, sizeof(body));
+	rig_close(&r);
+}
+END_TEST
+
 START_TEST(numbers_never_wrap)
 {
 	uint8_t out[100], type;
@@ -473,4 +505,5 @@ START_TEST(closing)
 END_TEST
 
 UNIT_MAIN("tls_record", vectors, each_kind_of_record, floods_end,
-    own_key_update, numbers_never_wrap, tickets_are_for_clients, closing)
+    own_key_update, small_records_first, numbers_never_wrap,
+    tickets_are_for_clients, closing)

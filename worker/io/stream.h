@@ -23,6 +23,8 @@ struct stream {
 	struct iobuf *out;		/* private: TLS: records still to be sent */
 	struct iobuf *sealed;		/* private: TLS: records of stream_send_start() */
 	struct iovec sending;		/* private: what it sends */
+	bool far;			/* private: TLS records are small at first */
+	nsec_t sealed_at;		/* private: when the last one was made, if far */
 	nsec_t send_gap;		/* 0, or a send ends with -ETIMEDOUT after so long without progress */
 	uint64_t bytes_in, bytes_out;	/* in clear */
 };
@@ -97,5 +99,10 @@ int	stream_shutdown(struct fiber *f, struct stream *st);
  * once for plain streams; -ECONNRESET when the peer left; else -errno.
  */
 int	stream_handshake(struct fiber *f, struct stream *st);
+/*
+ * The peer of a TLS stream is a long way off: what is sent first, and first
+ * after a second of quiet, leaves in small records.
+ */
+void	stream_far(struct stream *st);
 
 #endif

@@ -261,6 +261,23 @@ out_prepare(struct stream *st, size_t n)
 		st->out = iobuf_get(r, IOBUF_SMALL);
 }
 
+void
+stream_far(struct stream *st)
+{
+	st->far = true;
+}
+
+/* After a pause TCP begins with few packets again, so small records do, too. */
+static void
+small_first(struct stream *st)
+{
+	nsec_t now = ring_now(st->s->ring);
+
+	if (st->sealed_at == 0 || now - st->sealed_at > NSEC_SEC)
+		tls_small_first(st->tls, TLS_SMALL_MAX);
+	st->sealed_at = now;
+}
+
 int
 stream_tls_send(struct fiber *f, struct stream *st, const struct iovec *iov,
     unsigned n, size_t total)
@@ -268,6 +285,8 @@ stream_tls_send(struct fiber *f, struct stream *st, const struct iovec *iov,
 	size_t done = 0;
 	int err;
 
+	if (st->far)
+		small_first(st);
 	while (done < total) {
 		struct iovec part[64];
 		size_t left = total - done < SEAL_MAX ? total - done :
@@ -299,6 +318,8 @@ stream_tls_seal(struct stream *st, struct iovec *iov)
 	struct tls_io io;
 	ssize_t sealed;
 
+	if (st->far)
+		small_first(st);
 	out_prepare(st, iov->iov_len);
 	io = io_begin(st);
 	sealed = tls_write(st->tls, &io, iov, 1);
