@@ -98,7 +98,7 @@ static inline void
 turns(struct ring *r, int n)
 {
 	for (int i = 0; i < n; i++)
-		ck_assert_int_eq(ring_turn(r, clock_mono() + NSEC_MSEC), 0);
+		ck_assert_int_eq(ring_turn(r, ring_now(r) + NSEC_MSEC), 0);
 }
 
 static inline void
@@ -107,7 +107,7 @@ run_until_idle(struct ring *r)
 	nsec_t end = clock_mono() + 20 * NSEC_SEC;
 
 	while (fibers_in_use(r) > 0) {
-		ck_assert_int_eq(ring_turn(r, clock_mono() + NSEC_SEC), 0);
+		ck_assert_int_eq(ring_turn(r, ring_now(r) + NSEC_SEC), 0);
 		ck_assert_msg(clock_mono() < end, "a fiber hangs");
 	}
 }
@@ -116,7 +116,7 @@ run_until_idle(struct ring *r)
 #define turn_until(r, cond) do {					\
 	nsec_t end_ = clock_mono() + 10 * NSEC_SEC;			\
 	while (!(cond)) {						\
-		ck_assert_int_eq(ring_turn(r, clock_mono() +		\
+		ck_assert_int_eq(ring_turn(r, ring_now(r) +		\
 		    5 * NSEC_MSEC), 0);					\
 		ck_assert_msg(clock_mono() < end_, "never: %s", #cond);	\
 	}								\

@@ -277,7 +277,7 @@ big_read(struct ring *r, int fd, size_t want, nsec_t pause)
 	while (got < want) {
 		ssize_t n;
 
-		ring_turn(r, clock_mono() + NSEC_MSEC);
+		ring_turn(r, ring_now(r) + NSEC_MSEC);
 		if (pause > 0)
 			usleep((useconds_t)(pause / 1000));
 		n = read(fd, in, sizeof(in));
@@ -426,7 +426,7 @@ START_TEST(parked_own_nothing)
 		ck_assert_uint_eq(fibers_in_use(r), 0);
 		/* Nothing happens: nothing is done. */
 		before = (unsigned)stats(r).turns;
-		ring_turn(r, clock_mono() + 50 * NSEC_MSEC);
+		ring_turn(r, ring_now(r) + 50 * NSEC_MSEC);
 		ck_assert_uint_eq(stats(r).turns, before + 1);
 		for (int k = 0; k < N; k += 7)
 			ck_assert_int_eq(write(peers[k], "x", 1), 1);
