@@ -179,6 +179,21 @@ print_workers(const json_t *o)
 	}
 }
 
+/* Those of a program that was replaced, or of a master that was killed. */
+static void
+print_old_workers(const json_t *o)
+{
+	const json_t *old = json_object_get(o, "old_workers");
+
+	if (!json_is_object(old))
+		return;
+	printf("workers of before: %lld, which end what they have",
+	    number_of(old, "workers"));
+	if (strcmp(text_of(old, "table"), "kept") == 0)
+		printf(" and keep the configuration of before");
+	printf("\n");
+}
+
 static void
 print_status(const json_t *o)
 {
@@ -197,6 +212,7 @@ print_status(const json_t *o)
 		printf("  the newest was not taken: %s\n",
 		    text_of(config, "error"));
 	print_workers(o);
+	print_old_workers(o);
 	json_array_foreach(json_object_get(o, "listeners"), i, e)
 		printf("entry point %s: %s\n", text_of(e, "entry_point"),
 		    text_of(e, "address"));

@@ -202,11 +202,18 @@ control_pause(struct control *c, bool pause)
 }
 
 void
+control_stop(struct control *c)
+{
+	if (c != NULL)
+		loop_remove(c->loop, &c->listen);
+}
+
+void
 control_free(struct control *c)
 {
 	if (c == NULL)
 		return;
-	loop_remove(c->loop, &c->listen);
+	control_stop(c);
 	for (int i = 0; i < CLIENTS_MAX; i++)
 		client_close(&c->clients[i]);
 	free(c);

@@ -26,6 +26,8 @@ typedef void control_fn(void *arg, uint64_t client, const char *command,
 struct control *control_new(struct loop *l, int listen_fd, control_fn *handle,
 	    void *arg);
 void	control_free(struct control *c);
+/* Takes none any more; the socket is the caller's to close. */
+void	control_stop(struct control *c);
 /* Takes no new clients, while another master does on the same socket. */
 void	control_pause(struct control *c, bool pause);
 void	control_progress(struct control *c, uint64_t client, const char *text);

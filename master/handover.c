@@ -23,6 +23,7 @@ static const struct { uint16_t bytes, fds; } rules[HO_TYPES] = {
 	[HO_HELLO] = { sizeof(struct ho_hello), 0 },
 	[HO_REFUSE] = { sizeof(struct ho_refuse), 0 },
 	[HO_TABLE] = { sizeof(struct ho_table), 2 },
+	[HO_HEALTH] = { sizeof(struct ho_health), 0 },
 	[HO_STATE] = { sizeof(struct ho_state), HO_STATE_FDS },
 	[HO_LISTENER] = { sizeof(struct ho_listener), ANY },
 	[HO_OLD] = { sizeof(struct ho_old), 0 },

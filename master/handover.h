@@ -11,6 +11,8 @@
  *    |<- REFUSE or READY ------------------|   its workers serve
  *    |-------------- COMMIT -------------->|   pid file and control socket
  *    |<------------- TAKEN ----------------|
+ *    |-------------- PROBE --------------->|   at the end of the trial
+ *    |<------------- HEALTH ---------------|   its workers live on
  *    |   (the old workers drain)           |
  *    |<------------- TABLE ----------------|   so that they follow changes
  *    |-------------- OLD ----------------->|   how many are left
@@ -23,19 +25,21 @@
 
 #include <stdint.h>
 
-#define HANDOVER_VERSION	1
+#define HANDOVER_VERSION	2
 #define HANDOVER_FD		3	/* of the new master at its start */
 #define HANDOVER_FDS		WORKERS_MAX
 
 enum handover_type {
-	HO_HELLO = 1, HO_REFUSE, HO_READY, HO_TAKEN, HO_TABLE,	/* from the new */
-	HO_STATE, HO_LISTENER, HO_LAST, HO_COMMIT, HO_OLD,	/* from the old */
+	HO_HELLO = 1, HO_REFUSE, HO_READY, HO_TAKEN, HO_TABLE, HO_HEALTH,	/* from the new */
+	HO_STATE, HO_LISTENER, HO_LAST, HO_COMMIT, HO_PROBE, HO_OLD,	/* from the old */
 	HO_TYPES
 };
 
 struct ho_hello { uint32_t table_abi, live_abi; char version[32]; };
 struct ho_refuse { char text[1000]; };
 struct ho_table { uint64_t generation; };
+/* Workers that there are to be, that serve, and that died since the start. */
+struct ho_health { uint32_t workers, serving, died; };
 
 /* In the order of the descriptors of HO_STATE; NOTES is JSON (succeed.c). */
 enum ho_fd { HO_FD_LIVE, HO_FD_TICKETS, HO_FD_PID, HO_FD_SOCKET, HO_FD_NOTES,
@@ -62,6 +66,7 @@ struct handover {
 		struct ho_hello hello;
 		struct ho_refuse refuse;
 		struct ho_table table;
+		struct ho_health health;
 		struct ho_state state;
 		struct ho_listener listener;
 		struct ho_old old;

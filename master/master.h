@@ -19,6 +19,7 @@
  *   notify.c     what the service manager is told
  *   upgrade.c    another program takes over from this one
  *   succeed.c    this one takes over from another
+ *   rescue.c     the one that took over is killed: this program again
  *   will.c       what is left for a successor when this one is killed
  */
 #ifndef MASTER_H
@@ -26,6 +27,7 @@
 
 #include "compile.h"
 #include "control.h"
+#include "handover.h"
 #include "listen.h"
 #include "live.h"
 #include "logfile.h"
@@ -226,6 +228,8 @@ void	supervise_tick(struct master *m);
 /* The words in the live state that are written by the worker of a slot. */
 struct live_worker *live_worker_of(const struct worker_slot *s);
 unsigned supervise_alive(const struct master *m);
+/* What a predecessor wants to know before it goes. */
+struct ho_health supervise_health(const struct master *m);
 void	supervise_kill(struct master *m, int sig);
 void	supervise_fini(struct master *m);
 
@@ -370,6 +374,16 @@ void	succeed_fini(struct master *m);
  * by succeed_take(). May wait a moment.
  */
 bool	succeed_find_orphans(struct master *m);
+
+/* ---- rescue.c --------------------------------------------------------------------------------------- */
+
+/* Whoever ended like that was not told to, and nobody else looks after it. */
+bool	rescue_needed(int status);
+/*
+ * Starts this program anew, beside this process, which has stepped down: it
+ * takes over from the workers that the dead master left.
+ */
+void	rescue_start(struct master *m);
 
 /* ---- will.c ------------------------------------------------------------------------------------------ */
 

@@ -27,6 +27,7 @@ libmaster_a_SOURCES = \
 	master/notify.c master/notify.h \
 	master/publish.c \
 	master/reload.c \
+	master/rescue.c \
 	master/resize.c \
 	master/run.c \
 	master/runtime.c master/runtime.h \
@@ -49,6 +50,12 @@ akkod_CPPFLAGS = $(AM_CPPFLAGS) $(I_ALL)
 akkod_SOURCES = akkod.c
 akkod_LDADD = libmaster.a libcontroller.a libworker.a libio.a libhttp.a libconfig.a libroute.a \
 	libauth.a libtls.a libshm.a libbase.a $(ALL_LIBS)
+
+# The same with another number for its tables, for the tests of upgrades.
+noinst_PROGRAMS += tests/akkod-other-abi
+tests_akkod_other_abi_CPPFLAGS = $(akkod_CPPFLAGS)
+tests_akkod_other_abi_SOURCES = akkod.c tests/other_abi.c
+tests_akkod_other_abi_LDADD = $(akkod_LDADD)
 
 UNIT_TESTS += tests/unit/test_compile tests/unit/test_master_cli \
 	tests/unit/test_handover \

@@ -39,6 +39,7 @@
 #define IDLE_TIME	NSEC_SEC	/* of idle clients after the stop */
 #define SYNC_LOOK	(20 * NSEC_MSEC)
 #define SYNC_TIME	(8 * NSEC_SEC)	/* for the cluster, after orphans */
+#define RESCUE_GAP	(10 * NSEC_SEC)
 #define STOP_EXTRA	(2 * NSEC_SEC)	/* beyond the workers' own limit */
 
 /* ---- Start and failure ---------------------------------------------------------------- */
@@ -559,26 +560,46 @@ start_workers(struct timer_at *t)
 	publish_wait(m, 0, NULL);
 }
 
+/* A master that was killed is followed by another, unless it just began. */
+static void
+child_ended(struct master *m, int status, nsec_t *last)
+{
+	nsec_t now = clock_mono();
+
+	m->exit_status = WIFEXITED(status) ? WEXITSTATUS(status) : 1;
+	if (!rescue_needed(status) || now < clock_add(*last, RESCUE_GAP))
+		return;
+	*last = now;
+	rescue_start(m);
+}
+
 /*
  * The first process of a container ends the container: after another one took
- * over it only passes signals on, until the last one of its children has ended.
+ * over it passes signals on, and looks after whoever is master, until the last
+ * one of its children has ended.
  */
 static void
 as_init(struct master *m)
 {
+	nsec_t last = -RESCUE_GAP;
+	pid_t pid, serves = runtime_pid(m->runtime.dir);
 	sigset_t set;
 	int status, sig;
-	pid_t pid;
 
 	(void)sigprocmask(SIG_BLOCK, NULL, &set);
+	control_stop(m->control);
+	runtime_unlock(&m->runtime);
 	for (;;) {
 		while ((pid = waitpid(-1, &status, WNOHANG)) > 0)
-			m->exit_status = WIFEXITED(status) ?
-			    WEXITSTATUS(status) : 1;
+			if (pid == serves)
+				child_ended(m, status, &last);
 		if (pid < 0 && errno == ECHILD)
 			return;
-		if (sigwait(&set, &sig) == 0 && sig != SIGCHLD &&
-		    (pid = runtime_pid(m->runtime.dir)) > 1)
+		if (sigwait(&set, &sig) != 0)
+			continue;
+		if ((pid = runtime_pid(m->runtime.dir)) > 1)
+			serves = pid;
+		if (sig != SIGCHLD && pid > 1)
 			(void)kill(pid, sig);
 	}
 }

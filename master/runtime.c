@@ -227,6 +227,16 @@ runtime_lend(struct runtime *r)
 }
 
 void
+runtime_unlock(struct runtime *r)
+{
+	if (r->socket_fd >= 0)
+		(void)close(r->socket_fd);
+	if (r->pid_fd >= 0)
+		(void)close(r->pid_fd);
+	r->socket_fd = r->pid_fd = -1;
+}
+
+void
 runtime_forget(struct runtime *r)
 {
 	if (r->socket_fd >= 0)

@@ -40,6 +40,8 @@ void	runtime_adopt(struct runtime *r, const char *dir, int pid_fd,
 void	runtime_take(struct runtime *r);
 /* And another one's: the files stay when this one ends. */
 void	runtime_lend(struct runtime *r);
+/* Holds neither lock nor socket any more, which others may have as well. */
+void	runtime_unlock(struct runtime *r);
 /* Removes socket and pid file and gives the lock up. */
 void	runtime_release(struct runtime *r);
 /* Frees without touching the files: for a forked child. */

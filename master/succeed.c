@@ -135,7 +135,7 @@ use_notes(struct master *m)
 int
 succeed_begin(struct master *m)
 {
-	struct ho_hello hello = { .table_abi = TABLE_ABI,
+	struct ho_hello hello = { .table_abi = table_abi,
 	    .live_abi = LIVE_ABI, .version = PACKAGE_VERSION };
 	struct predecessor *b = xcalloc(1, sizeof(*b));
 	int r;
@@ -376,7 +376,7 @@ publish_to_orphans(struct predecessor *b)
 	int fds[2] = { p->table_fd, p->keys_fd };
 
 	for (unsigned i = 0; i < b->norphans; i++)
-		if (b->orphans[i]->table_abi == TABLE_ABI)
+		if (b->orphans[i]->table_abi == table_abi)
 			(void)msg_send(b->orphans[i]->watch.fd, MSG_TABLE, &msg,
 			    fds);
 }
@@ -438,6 +438,10 @@ on_message(struct watch *w, uint32_t events)
 		} else if (r == 1 && h.type == HO_OLD) {
 			b->old = h.u.old;
 			settle(b->m);
+		} else if (r == 1 && h.type == HO_PROBE && b->committed) {
+			struct ho_health msg = supervise_health(b->m);
+
+			(void)handover_send(w->fd, HO_HEALTH, &msg, NULL, 0);
 		} else {
 			if (r == 1)
 				handover_close_fds(&h);
@@ -493,6 +497,16 @@ succeed_old_workers(const struct master *m)
 	return b->norphans != 0 ? b->norphans : b->old.workers + 1;
 }
 
+/* One that does not keeps its table, like all of them after a renaming. */
+static bool
+orphans_follow(const struct predecessor *b)
+{
+	for (unsigned i = 0; i < b->norphans; i++)
+		if (b->orphans[i]->table_abi != table_abi)
+			return false;
+	return !b->renamed;
+}
+
 json_t *
 succeed_status(const struct master *m)
 {
@@ -501,7 +515,8 @@ succeed_status(const struct master *m)
 	if (b == NULL || b->over)
 		return json_null();
 	if (b->norphans != 0)
-		return json_pack("{s:i}", "workers", (int)b->norphans);
+		return json_pack("{s:i, s:s}", "workers", (int)b->norphans,
+		    "table", orphans_follow(b) ? "current" : "kept");
 	return json_pack("{s:i, s:I, s:s}", "workers", (int)b->old.workers,
 	    "connections", (json_int_t)b->old.connections, "table",
 	    b->old.follows && !b->renamed ? "current" : "kept");

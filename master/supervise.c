@@ -743,6 +743,19 @@ supervise_alive(const struct master *m)
 	return n;
 }
 
+struct ho_health
+supervise_health(const struct master *m)
+{
+	struct ho_health h = { .workers = m->nworkers };
+
+	for (unsigned i = 0; i < WORKERS_MAX; i++) {
+		h.serving += i < m->nworkers && m->slots[i].acked != 0 &&
+		    m->slots[i].silent < SILENT_ASK + SILENT_ADOPT;
+		h.died += m->slots[i].ncrashes;
+	}
+	return h;
+}
+
 void
 supervise_kill(struct master *m, int sig)
 {

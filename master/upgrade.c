@@ -6,7 +6,12 @@
  * Both serve from the moment in which the new workers accept until the old
  * ones drain, from the same sockets, so nothing that the kernel queues there is
  * lost. Up to the end of a short trial the new side may fail in any way, and
- * this one takes everything back; what it serves was never touched.
+ * this one takes everything back; what it serves was never touched. The trial
+ * ends when the other master, asked, says that all of its workers live: one
+ * that hangs, or whose workers die of the first real requests, has failed.
+ *
+ * Later this process only waits for its workers. While it is there and nobody
+ * else watches (rescue.c), it starts itself anew if the other one is killed.
  */
 #include "master.h"
 
@@ -35,8 +40,11 @@
 #define TAKEN_TIME	(5 * NSEC_SEC)
 #define TRIAL_TIME	NSEC_SEC
 #define TELL_TIME	NSEC_SEC
+#define PROBE_TIME	(5 * NSEC_SEC)	/* to say how it is */
+#define PROBE_AGAIN	(100 * NSEC_MSEC)
 
-enum step { STEP_HELLO, STEP_READY, STEP_TAKEN, STEP_TRIAL, STEP_OVER };
+enum step { STEP_HELLO, STEP_READY, STEP_TAKEN, STEP_TRIAL, STEP_PROBE,
+	STEP_OVER };
 
 struct upgrade {
 	struct master *m;
@@ -47,6 +55,7 @@ struct upgrade {
 	struct watch watch;
 	struct timer_at timer;
 	enum step step;
+	nsec_t limit;		/* when its workers must serve */
 	bool follows;		/* old workers understand its tables */
 };
 
@@ -117,6 +126,13 @@ tell_old(struct upgrade *u)
 }
 
 static void
+next_step(struct upgrade *u, enum step step, nsec_t time)
+{
+	u->step = step;
+	loop_at(u->m->loop, &u->timer, clock_mono() + time);
+}
+
+static void
 on_timer(struct timer_at *t)
 {
 	struct upgrade *u = t->arg;
@@ -132,8 +148,11 @@ on_timer(struct timer_at *t)
 		fail(u, "it did not take over within 5 s");
 		break;
 	case STEP_TRIAL:
-		step_down(u);
-		tell_old(u);
+		next_step(u, STEP_PROBE, PROBE_TIME);
+		(void)handover_send(u->watch.fd, HO_PROBE, NULL, NULL, 0);
+		break;
+	case STEP_PROBE:
+		fail(u, "it took over and does not answer any more");
 		break;
 	case STEP_OVER:
 		tell_old(u);
@@ -208,22 +227,16 @@ handover_write(const struct master *m, int sock, int pid_fd, int socket_fd)
 /* ---- What is said ------------------------------------------------------------------------ */
 
 static void
-next_step(struct upgrade *u, enum step step, nsec_t time)
-{
-	u->step = step;
-	loop_at(u->m->loop, &u->timer, clock_mono() + time);
-}
-
-static void
 on_hello(struct upgrade *u, const struct ho_hello *h)
 {
 	char text[128];
 	int r;
 
-	u->follows = h->table_abi == TABLE_ABI;
+	u->follows = h->table_abi == table_abi;
 	snprintf(text, sizeof(text), "akkod %s starts its workers", h->version);
 	control_progress(u->m->control, u->client, text);
 	next_step(u, STEP_READY, READY_TIME);
+	u->limit = u->timer.at;
 	if ((r = handover_write(u->m, u->watch.fd, u->m->runtime.pid_fd,
 	    u->m->runtime.socket_fd)) < 0)
 		fail(u, strerror(-r));
@@ -240,6 +253,27 @@ on_ready(struct upgrade *u)
 	notify_send("MAINPID=%d\n", (int)u->pid);
 	next_step(u, STEP_TAKEN, TAKEN_TIME);
 	(void)handover_send(u->watch.fd, HO_COMMIT, NULL, NULL, 0);
+}
+
+static void
+on_health(struct upgrade *u, const struct ho_health *h)
+{
+	char text[96];
+
+	if (h->died != 0) {
+		snprintf(text, sizeof(text), "%u of its workers died as soon "
+		    "as it had taken over", h->died);
+		fail(u, text);
+	} else if (h->serving >= h->workers) {
+		step_down(u);
+		tell_old(u);
+	} else if (clock_mono() >= u->limit) {
+		snprintf(text, sizeof(text), "only %u of its %u workers serve",
+		    h->serving, h->workers);
+		fail(u, text);
+	} else {
+		next_step(u, STEP_TRIAL, PROBE_AGAIN);
+	}
 }
 
 static void
@@ -267,6 +301,8 @@ dispatch(struct upgrade *u, struct handover *h)
 		on_ready(u);
 	else if (h->type == HO_TAKEN && u->step == STEP_TAKEN)
 		next_step(u, STEP_TRIAL, TRIAL_TIME);
+	else if (h->type == HO_HEALTH && u->step == STEP_PROBE)
+		on_health(u, &h->u.health);
 	else if (h->type == HO_TABLE && u->step >= STEP_TAKEN)
 		on_table(u, h);
 	else
@@ -283,15 +319,18 @@ gone(struct upgrade *u, const char *why)
 {
 	char text[64];
 
-	if (u->step == STEP_OVER) {
-		upgrade_free(u);	/* the end of this process is near */
-		return;
-	}
 	for (int i = 0; i < 50 && u->pid > 0; i++)
 		if (waitpid(u->pid, &u->status, WNOHANG) == u->pid)
 			u->pid = 0;
 		else
 			(void)usleep(2000);
+	if (u->step == STEP_OVER) {
+		/* The end of this process is near. */
+		if (u->pid == 0 && rescue_needed(u->status))
+			rescue_start(u->m);
+		upgrade_free(u);
+		return;
+	}
 	if (u->pid == 0) {
 		if (WIFSIGNALED(u->status))
 			snprintf(text, sizeof(text), "it was ended by signal "

@@ -222,7 +222,7 @@ build_finish(struct builder *b, uint64_t generation, uint32_t default_cert,
 	for (int i = 0; i < BUILD_SECTIONS; i++)
 		*vecs[i] = (struct tvec){ off[i], b->count[i] };
 	h->magic = TABLE_MAGIC;
-	h->abi = TABLE_ABI;
+	h->abi = table_abi;
 	h->hdr_bytes = sizeof(*h);
 	h->bytes = b->heap.n;
 	h->generation = generation;

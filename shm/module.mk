@@ -12,6 +12,7 @@ libshm_a_SOURCES = \
 	shm/privdrop.c shm/privdrop.h \
 	shm/reason.c shm/reason.h shm/reason.def \
 	shm/table.c shm/table.h \
+	shm/table_abi.c \
 	shm/tickets.c shm/tickets.h
 
 TABLE_TEST_CPPFLAGS = $(AM_CPPFLAGS) $(I_ROUTE) -I$(srcdir)/tests/unit

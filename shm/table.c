@@ -535,7 +535,7 @@ check_header(struct proof *p, const struct table_hdr *h, size_t bytes)
 {
 	if (bytes < sizeof(*h) || h->magic != TABLE_MAGIC)
 		return bad(p, "not a table");
-	if (h->abi != TABLE_ABI || h->hdr_bytes != sizeof(*h))
+	if (h->abi != table_abi || h->hdr_bytes != sizeof(*h))
 		return bad(p, "a table of another version");
 	if (h->bytes != bytes || bytes % 8 != 0)
 		return bad(p, "a table of another size");

@@ -28,6 +28,8 @@
 #define TABLE_ABI	4
 #define TNONE		UINT32_MAX
 
+extern const uint32_t table_abi;	/* TABLE_ABI; see table_abi.c */
+
 struct tstr { uint32_t off, n; };	/* bytes, not NUL-terminated */
 struct tvec { uint32_t off, n; };	/* n records of a type the field names */
 

@@ -49,7 +49,7 @@ static void
 on_heir(void *arg)
 {
 	struct worker *w = arg;
-	struct msg_orphan msg = { .id = w->id, .table_abi = TABLE_ABI,
+	struct msg_orphan msg = { .id = w->id, .table_abi = table_abi,
 	    .pid = (int32_t)getpid() };
 	int fd = accept4(w->heir_fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
 

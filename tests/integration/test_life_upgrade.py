@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: BSD-2-Clause
 """Another program takes over while requests run (L-06, T-06)."""
 import os
+import re
 import shutil
 import signal
 import sys
@@ -269,17 +270,32 @@ def test_as_the_first_process_of_a_container(upgradable):
 
 # -- what does not take over -----------------------------------------------------------
 
+HANDOVER_H = Path(__file__).parents[2] / "master/handover.h"
+
+
+def numbered(text):
+    """With numbers for the names that stand in handover.h."""
+    header = HANDOVER_H.read_text()
+    names = re.search(r"enum handover_type {(.*?)}", header, re.S).group(1)
+    number = {name: n for n, name in enumerate(
+        re.findall(r"\bHO_\w+", names), 1)}
+    number["HANDOVER_VERSION"] = re.search(
+        r"HANDOVER_VERSION\s+(\d+)", header).group(1)
+    return re.sub(r"\b(HO_[A-Z]+|HANDOVER_VERSION)\b",
+                  lambda m: str(number[m.group()]), text)
+
+
 FAKE = """#!{python}
 import os, socket, struct, sys, time
 s = socket.socket(fileno=3)
 s.setblocking(True)
 
-def send(kind, payload=b"", version=1):
+def send(kind, payload=b"", version=HANDOVER_VERSION):
     s.send(struct.pack("QIHH", 0x726f76646e61686b, version, kind,
                        len(payload)) + payload)
 
 def hello(**kw):
-    send(1, struct.pack("II32s", 1, 1, b"9.9"), **kw)
+    send(HO_HELLO, struct.pack("II32s", 1, 1, b"9.9"), **kw)
 
 def until(kind):
     while True:
@@ -301,22 +317,27 @@ BAD = {
     "a script that is killed": ("#!/bin/sh\nkill -9 $$\n",
                                 "it was ended by signal 9"),
     "another version": (FAKE + "hello(version=7)\ntime.sleep(9)\n",
-                        "it hands over in version 7, this program in 1"),
+                        "it hands over in version 7, this program in HANDOVER_VERSION"),
     "garbage": (FAKE + "s.send(b'x' * 900)\ntime.sleep(9)\n",
                 "it says what no akkod says"),
-    "out of turn": (FAKE + "hello()\nsend(4)\ntime.sleep(9)\n",
+    "out of turn": (FAKE + "hello()\nsend(HO_TAKEN)\ntime.sleep(9)\n",
                     "it says what no akkod says"),
-    "ends after hello": (FAKE + "hello()\nuntil(8)\nsys.exit(5)\n",
+    "ends after hello": (FAKE + "hello()\nuntil(HO_LAST)\nsys.exit(5)\n",
                          "it ended with status 5"),
-    "refuses": (FAKE + "hello()\nuntil(8)\nsend(2, b'no.'.ljust(1000, b'\\0'))"
+    "refuses": (FAKE + "hello()\nuntil(HO_LAST)\nsend(HO_REFUSE, b'no.'.ljust(1000, b'\\0'))"
                 "\ntime.sleep(9)\n", "no."),
     "ends when it is its turn": (
-        FAKE + "hello()\nuntil(8)\nsend(3)\nuntil(9)\nsys.exit(6)\n",
+        FAKE + "hello()\nuntil(HO_LAST)\nsend(HO_READY)\nuntil(HO_COMMIT)\nsys.exit(6)\n",
         "it ended with status 6"),
     "ends after it took over": (
-        FAKE + "hello()\nuntil(8)\nsend(3)\nuntil(9)\nsend(4)\n"
+        FAKE + "hello()\nuntil(HO_LAST)\nsend(HO_READY)\nuntil(HO_COMMIT)\nsend(HO_TAKEN)\n"
         "time.sleep(.2)\nos.kill(os.getpid(), 11)\n",
         "it was ended by signal 11"),
+    "whose workers die": (
+        FAKE + "hello()\nuntil(HO_LAST)\nsend(HO_READY)\nuntil(HO_COMMIT)\n"
+        "send(HO_TAKEN)\nuntil(HO_PROBE)\n"
+        "send(HO_HEALTH, struct.pack('III', 2, 2, 3))\ntime.sleep(9)\n",
+        "3 of its workers died as soon as it had taken over"),
 }
 
 
@@ -324,9 +345,10 @@ BAD = {
 def test_roll_back(upgradable, tmp_path, name):
     """The old one goes on as if nothing had happened, and says why."""
     text, why = BAD[name]
+    why = numbered(why)
     path = tmp_path / "program"
     if text is not None:
-        path.write_text(text.replace("{python}", sys.executable))
+        path.write_text(numbered(text.replace("{python}", sys.executable)))
         path.chmod(0o755 if text else 0o644)
     a = upgradable(with_workers(2))
     pid, workers = a.pid, a.worker_pids()
@@ -339,7 +361,7 @@ def test_roll_back(upgradable, tmp_path, name):
     assert a.status()["state"] == "running"
     # And it can still be reloaded and upgraded.
     a.reload(with_workers(2, ONE_SERVICE.replace("all:", "every:")))
-    if name == "ends after it took over":
+    if name in ("ends after it took over", "whose workers die"):
         a.upgrade()
         assert a.get().status == 200 and a.pid != pid
 

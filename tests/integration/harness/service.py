@@ -30,10 +30,10 @@ class Service(Akkod):
         if config is not None:
             self.write(config)
 
-    def start(self, *args, prefix=(), **kw):
+    def start(self, *args, prefix=(), program=PROGRAM, **kw):
         """Runs `akkod start`: a CompletedProcess."""
         return subprocess.run(
-            [*prefix, PROGRAM, "start", "-c", str(self.config),
+            [*prefix, program, "start", "-c", str(self.config),
              *self.options(), *args],
             env=self.env, capture_output=True, text=True, timeout=60,
             stdin=subprocess.DEVNULL, **kw)
