@@ -299,6 +299,7 @@ struct entry_point {
 	char *ambiguous_paths;		/* akkod: allow|check */
 	struct router_observability observability;
 	int64_t http2_max_streams;
+	bool http2_websocket;		/* akkod: RFC 8441 */
 };
 
 struct log_config {
@@ -365,7 +366,7 @@ struct ping_config {
 /* 0: the default. */
 struct akkod_limits {
 	int64_t connections, per_address, fibers, per_server;
-	nsec_t handshake, first_byte, head, body, write;
+	nsec_t handshake, first_byte, head, body, write, tunnel;
 };
 
 struct akkod_tls {

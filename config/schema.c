@@ -555,6 +555,7 @@ SCHEMA(ep_forwarded, entry_point, "forwardedHeaders", .may_stand_alone = true);
 
 static const struct sfield http2_fields[] = {
 	F("maxConcurrentStreams", S_INT, entry_point, http2_max_streams),
+	F("webSocket", S_BOOL, entry_point, http2_websocket),
 	IGNORED("maxDecoderHeaderTableSize"),
 	IGNORED("maxEncoderHeaderTableSize"),
 };
@@ -588,6 +589,7 @@ ep_defaults(void *obj)
 	e->grace = default_grace();
 	e->accept_grace = default_accept_grace();
 	e->http2_max_streams = 250;
+	e->http2_websocket = true;
 }
 
 static const struct sfield proxy_protocol_fields[] = {
@@ -777,6 +779,7 @@ static const struct sfield limits_fields[] = {
 	F("headTime", S_DURATION, akkod_limits, head),
 	F("bodyGap", S_DURATION, akkod_limits, body),
 	F("writeGap", S_DURATION, akkod_limits, write),
+	F("tunnelIdle", S_DURATION, akkod_limits, tunnel),
 };
 SCHEMA(limits, akkod_limits, "limits", .may_stand_alone = true);
 

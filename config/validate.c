@@ -200,6 +200,7 @@ check_times(const struct config *c, struct diags *d)
 		{ "handshakeTime", l->handshake },
 		{ "firstByteTime", l->first_byte }, { "headTime", l->head },
 		{ "bodyGap", l->body }, { "writeGap", l->write },
+		{ "tunnelIdle", l->tunnel },
 	};
 
 	for (size_t i = 0; i < ARRAY_SIZE(times); i++)

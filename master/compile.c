@@ -202,6 +202,7 @@ entry_point_limits(const struct entry_point *e, struct tentry_point *t)
 	t->keep_alive_max_requests = e->keep_alive_max_requests > 0 ?
 	    (uint64_t)e->keep_alive_max_requests : KEEP_ALIVE_REQUESTS;
 	t->http2_streams = (uint32_t)e->http2_max_streams;
+	t->http2_websocket = e->http2_websocket;
 	t->max_header_bytes = e->max_header_bytes <= 0 ? HEAD_BYTES :
 	    e->max_header_bytes > HEAD_BYTES_MAX ? HEAD_BYTES_MAX :
 	    (uint32_t)e->max_header_bytes;

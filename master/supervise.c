@@ -253,6 +253,7 @@ send_everything(struct worker_slot *s)
 		.first_byte_ns = m->limits.first_byte,
 		.head_ns = m->limits.head, .body_gap_ns = m->limits.body,
 		.write_gap_ns = m->limits.write,
+		.tunnel_idle_ns = m->limits.tunnel,
 		.log_level = log_level(),
 		.log_format = m->log_format,
 	};

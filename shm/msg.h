@@ -49,7 +49,8 @@ struct msg_hello {
 	uint32_t max_per_server, reserved;
 	uint32_t log_level, log_format;
 	/* Of one client; 0 is the default. */
-	int64_t handshake_ns, first_byte_ns, head_ns, body_gap_ns, write_gap_ns;
+	int64_t handshake_ns, first_byte_ns, head_ns, body_gap_ns, write_gap_ns,
+	    tunnel_idle_ns;
 	char hostname[65];
 	char padding[7];
 };

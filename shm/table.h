@@ -110,7 +110,8 @@ struct tentry_point {
 	uint8_t observe_access_log;
 	uint8_t proxy_protocol;		/* a PROXY header may come first */
 	uint8_t proxy_insecure;		/* and counts, whoever sends it */
-	uint8_t reserved[4];
+	uint8_t http2_websocket;	/* extended CONNECT may be asked for */
+	uint8_t reserved[3];
 };
 
 /* Which TLS options a server name gets on an entry point (proxy.md 5.4). */

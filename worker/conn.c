@@ -144,7 +144,7 @@ on_parked(struct sock *s)
 	/* Its fiber may be on its way already, to say that we drain. */
 	if (c->state != CONN_PARKED)
 		return;
-	if (s->rx == SOCK_RX_READY && s->rx_res <= 0) {
+	if (s->rx == SOCK_RX_READY && s->rx_res <= 0 && !http2_busy(c->h2)) {
 		conn_free(c);
 		return;
 	}
@@ -181,12 +181,20 @@ drain_http2(struct conn *c)
 		on_parked(c->st.s);
 }
 
+void
+conn_rouse(struct conn *c)
+{
+	if (c->state == CONN_PARKED)
+		timer_set(c->w->ring, &c->timer, ring_now(c->w->ring));
+}
+
 static void
 on_idle(struct timer *t)
 {
 	struct conn *c = conn_of_timer(t);
 
-	if (c->st.s->rx == SOCK_RX_READY && c->st.s->rx_res > 0)
+	if ((c->st.s->rx == SOCK_RX_READY && c->st.s->rx_res > 0) ||
+	    (c->h2 != NULL && c->h2->roused))
 		on_parked(c->st.s);	/* it waited for a fiber */
 	else if (c->h2 != NULL && c->h2->goaway_at == 0)
 		drain_http2(c);		/* it hears of the end */
@@ -235,6 +243,8 @@ idle_timeout(const struct conn *c)
 	const struct generation *g = c->w->gen;
 	nsec_t t;
 
+	if (c->h2 != NULL && c->h2->working > 0)	/* they have times */
+		return NSEC_NEVER;
 	if (!c->had_request)
 		return conn_read_limit(c, c->w->limits.first_byte_ns);
 	if (g == NULL || c->l->ep == TNONE)
@@ -354,31 +364,19 @@ conn_accepted(void *arg, int fd)
 
 /* ---- Draining ----------------------------------------------------------------- */
 
-/*
- * Shortly before the drain's end, spread over a fifth of it so that clients do
- * not all come back at once (L-12).
- */
-static nsec_t
-tunnel_end_of_drain(const struct worker *w)
-{
-	nsec_t now = ring_now(w->ring), left = w->drain_until - now;
-
-	return left <= 0 ? now : now + left / 10 * 7 +
-	    (nsec_t)((uint64_t)random() % (uint64_t)(left / 5 + 1));
-}
-
 void
 conn_drain(struct worker *w)
 {
 	/* A request may be on its way: idle ones are not closed at once. */
 	for (struct conn *c = w->conns; c != NULL; c = c->next)
-		if (c->h2 != NULL)
+		if (c->h2 != NULL) {
+			http2_drain_tunnels(c->h2);
 			drain_http2(c);
-		else if (c->state == CONN_PARKED && c->had_request)
+		} else if (c->state == CONN_PARKED && c->had_request)
 			timer_set(w->ring, &c->timer, ring_now(w->ring) +
 			    w->drain_idle);
 		else if (c->state == CONN_TUNNEL)
-			tunnel_drain(c->tunnel, tunnel_end_of_drain(w));
+			tunnel_drain(c->tunnel);
 }
 
 void
@@ -388,7 +386,7 @@ conn_close_parked(struct worker *w)
 
 	for (c = w->conns; c != NULL; c = next) {
 		next = c->next;
-		if (c->state == CONN_PARKED)
+		if (c->state == CONN_PARKED && !http2_busy(c->h2))
 			conn_free(c);
 		else if (c->state == CONN_TUNNEL)
 			tunnel_end(c->tunnel);

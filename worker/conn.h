@@ -59,6 +59,8 @@ struct conn {
 void	conn_accepted(void *arg, int fd_or_err);
 /* Closes and frees a connection of which only a receive is in flight. */
 void	conn_free(struct conn *c);
+/* A parked one gets a fiber, though nothing came. */
+void	conn_rouse(struct conn *c);
 /* By requests or age it has served as much as keepAliveMax... says. */
 bool	conn_worn(const struct conn *c, const struct tentry_point *ep);
 /* Notes that a handshake or head has begun, or is complete. */

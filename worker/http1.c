@@ -187,7 +187,7 @@ http1_serve(struct fiber *f, struct conn *c)
 		r = 1;
 	exchange_put(x);
 	if (tunnel != NULL && r >= 0) {
-		tunnel_run(f, tunnel, c);
+		tunnel_run_conn(f, tunnel, c);
 		return HTTP1_TUNNEL;
 	}
 	tunnel_free(tunnel);

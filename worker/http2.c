@@ -7,6 +7,7 @@
 #include "http2_stream.h"
 #include "log.h"
 #include "tls.h"
+#include "tunnel.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -150,9 +151,10 @@ on_data(nghttp2_session *session, uint8_t flags, int32_t id, const uint8_t *p,
 	(void)flags;
 	(void)arg;
 	/* Nobody reads it any more, but its credit is the connection's. */
-	if (s == NULL || s->x == NULL || http2_stream_data(s, p, n) < 0) {
+	if (s == NULL || !http2_stream_listens(s) ||
+	    http2_stream_data(s, p, n) < 0) {
 		nghttp2_session_consume_connection(session, n);
-		if (s != NULL && s->x != NULL)
+		if (s != NULL && http2_stream_listens(s))
 			nghttp2_submit_rst_stream(session, NGHTTP2_FLAG_NONE,
 			    id, NGHTTP2_INTERNAL_ERROR);
 	}
@@ -208,6 +210,16 @@ slots_of(const struct conn *c)
 	return n != 0 ? n : STREAMS_DEFAULT;
 }
 
+/* Whether WebSocket may be asked for (RFC 8441). */
+static bool
+websocket_of(const struct conn *c)
+{
+	const struct generation *g = c->w->gen;
+
+	return g != NULL && c->l->ep != TNONE &&
+	    table_entry_point(&g->table, c->l->ep)->http2_websocket;
+}
+
 int
 http2_open(struct conn *c)
 {
@@ -215,6 +227,7 @@ http2_open(struct conn *c)
 	nghttp2_settings_entry settings[] = {
 		{ NGHTTP2_SETTINGS_MAX_CONCURRENT_STREAMS, slots_of(c) },
 		{ NGHTTP2_SETTINGS_MAX_HEADER_LIST_SIZE, 64 * 1024 },
+		{ NGHTTP2_SETTINGS_ENABLE_CONNECT_PROTOCOL, websocket_of(c) },
 	};
 
 	if (h == NULL || callbacks() == NULL || http2_link_options() == NULL ||
@@ -241,11 +254,18 @@ http2_open(struct conn *c)
 void
 http2_free(struct http2 *h)
 {
+	struct http2_stream *s;
+
 	if (h == NULL)
 		return;
 	/* Streams that nghttp2 still knew but no fiber served. */
-	while (h->streams != NULL)
-		http2_stream_free(h->streams);
+	h->over = true;
+	while ((s = h->streams) != NULL) {
+		if (s->tunnel != NULL)
+			tunnel_end(s->tunnel);
+		if (h->streams == s)
+			http2_stream_free(s);
+	}
 	http2_link_fini(&h->link);
 	free(h);
 }
@@ -282,6 +302,10 @@ http2_wake(struct http2 *h)
 {
 	if (h->f != NULL)
 		fiber_wake(h->f);
+	else if (!h->over) {
+		h->roused = true;
+		conn_rouse(h->c);
+	}
 }
 
 /*
@@ -356,6 +380,29 @@ http2_drain(struct http2 *h)
 	http2_wake(h);
 }
 
+void
+http2_drain_tunnels(struct http2 *h)
+{
+	for (struct http2_stream *s = h->streams; s != NULL; s = s->next)
+		if (s->tunnel != NULL)
+			tunnel_drain(s->tunnel);
+}
+
+bool
+http2_busy(const struct http2 *h)
+{
+	return h != NULL && h->working > h->quiet;
+}
+
+/* Nothing is to be done until something comes. */
+static bool
+idle(const struct http2 *h)
+{
+	return !http2_busy(h) && h->queued == 0 &&
+	    (h->goaway_at == 0 || h->goaway_sent) &&
+	    http2_link_quiet(&h->link);
+}
+
 /* Requests and age are bounded, as on HTTP/1 connections (H2-A19). */
 static void
 retire(struct http2 *h)
@@ -400,8 +447,7 @@ run(struct fiber *f, struct http2 *h)
 			return in;
 		if (ended(h))
 			return 1;
-		if (h->working == 0 && h->queued == 0 && h->goaway_at == 0 &&
-		    http2_link_quiet(&h->link))
+		if (idle(h))
 			return 0;
 		retire(h);
 		fiber_deadline(f, patience(h));
@@ -419,13 +465,18 @@ run(struct fiber *f, struct http2 *h)
 static void
 stop(struct fiber *f, struct http2 *h)
 {
+	struct http2_stream *next;
+
 	h->over = true;
-	for (struct http2_stream *s = h->streams; s != NULL; s = s->next) {
+	for (struct http2_stream *s = h->streams; s != NULL; s = next) {
+		next = s->next;
 		s->closed = true;
 		if (s->reader != NULL)
 			fiber_wake(s->reader);
 		if (s->f != NULL)
 			fiber_cancel(s->f);
+		else if (s->tunnel != NULL)
+			tunnel_end(s->tunnel);
 	}
 	while (h->working > 0)
 		fiber_wait_quiet(f);
@@ -440,6 +491,7 @@ http2_serve(struct fiber *f, struct conn *c)
 	int r;
 
 	h->f = f;
+	h->roused = false;
 	if (c->w->draining)
 		http2_drain(h);
 	r = run(f, h);

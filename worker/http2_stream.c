@@ -5,7 +5,9 @@
 #include "access_log.h"
 #include "conn.h"
 #include "http2.h"
+#include "http2_tunnel.h"
 #include "serve.h"
+#include "tunnel.h"
 #include "upstream.h"
 
 #include <errno.h>
@@ -71,8 +73,8 @@ http2_stream_free(struct http2_stream *s)
 	free(s);
 }
 
-static void
-reset(struct http2_stream *s, uint32_t code)
+void
+http2_stream_reset(struct http2_stream *s, uint32_t code)
 {
 	if (!s->closed)
 		nghttp2_submit_rst_stream(s->h->link.session, NGHTTP2_FLAG_NONE,
@@ -94,7 +96,10 @@ pseudo_field(struct http2_stream *s, struct str name)
 		s->head.has_authority = true;
 		return &s->head.authority;
 	}
-	return str_eq(name, STR(":protocol")) ? &s->head.protocol : NULL;
+	if (!str_eq(name, STR(":protocol")))
+		return NULL;
+	s->head.has_protocol = true;
+	return &s->head.protocol;
 }
 
 void
@@ -193,6 +198,22 @@ read_body(struct fiber *f, struct exchange *x, struct source *src,
 	return 1;
 }
 
+/* Whoever waits for its bytes looks again. */
+static void
+wake_reader(struct http2_stream *s)
+{
+	if (s->reader != NULL)
+		fiber_wake(s->reader);
+	if (s->tunnel != NULL)
+		tunnel_wake(s->tunnel);
+}
+
+bool
+http2_stream_listens(const struct http2_stream *s)
+{
+	return s->x != NULL || s->tunnel != NULL;
+}
+
 int
 http2_stream_data(struct http2_stream *s, const uint8_t *p, size_t n)
 {
@@ -214,8 +235,7 @@ http2_stream_data(struct http2_stream *s, const uint8_t *p, size_t n)
 	}
 	memcpy(b->data + b->tail, p, n);
 	b->tail += (uint32_t)n;
-	if (s->reader != NULL)
-		fiber_wake(s->reader);
+	wake_reader(s);
 	return 0;
 }
 
@@ -223,8 +243,7 @@ void
 http2_stream_body_end(struct http2_stream *s)
 {
 	s->body_ended = true;
-	if (s->reader != NULL)
-		fiber_wake(s->reader);
+	wake_reader(s);
 }
 
 /* ---- The answer ---------------------------------------------------------------- */
@@ -293,6 +312,8 @@ on_head(struct fiber *f, struct exchange *x, struct sink *k)
 
 	(void)f;
 	x->head_sent = true;
+	if (x->upgraded)
+		http2_tunnel_agree(x);
 	s->known = respond_settle(x);
 	s->left = s->known && !x->resp.no_body ? (uint64_t)x->resp.length : 0;
 	return 0;
@@ -338,11 +359,11 @@ on_body(struct fiber *f, struct exchange *x, struct sink *k, struct str data,
 	if (s->closed)
 		return -ECONNRESET;
 	s->out.pending = data;
-	s->out.last = last;
+	s->out.last = last && !x->upgraded;
 	s->out.trailers = &x->resp.trailers;
 	x->complete |= last;
 	if (!s->submitted)
-		r = submit_head(s, !last || data.n > 0 ||
+		r = submit_head(s, !s->out.last || data.n > 0 ||
 		    x->resp.trailers.n > 0);
 	else if (data.n > 0 || last)
 		(void)nghttp2_session_resume_data(s->h->link.session, s->id);
@@ -381,17 +402,11 @@ start_queued(struct http2 *h)
 	start(s, NULL);
 }
 
-/* The slot is free again; the client is told what has not been told. */
-static void
-finish(struct http2_stream *s, int r)
+void
+http2_stream_leave(struct http2_stream *s)
 {
 	struct http2 *h = s->h;
 
-	if (r < 0 || !s->x->complete)
-		reset(s, s->x->reset_code != 0 ? s->x->reset_code :
-		    r == -ETIMEDOUT ? NGHTTP2_CANCEL : NGHTTP2_INTERNAL_ERROR);
-	else if (!s->body_ended)	/* the rest of it is not wanted */
-		reset(s, NGHTTP2_NO_ERROR);
 	s->f = NULL;
 	h->working--;
 	if (s->closed)
@@ -403,16 +418,37 @@ finish(struct http2_stream *s, int r)
 	http2_wake(h);
 }
 
+/* The slot is free again; the client is told what has not been told. */
+static void
+finish(struct http2_stream *s, int r)
+{
+	if (r < 0 || !s->x->complete)
+		http2_stream_reset(s, s->x->reset_code != 0 ? s->x->reset_code :
+		    r == -ETIMEDOUT ? NGHTTP2_CANCEL : NGHTTP2_INTERNAL_ERROR);
+	else if (!s->body_ended)	/* the rest of it is not wanted */
+		http2_stream_reset(s, NGHTTP2_NO_ERROR);
+	http2_stream_leave(s);
+}
+
 static void
 serve_stream(struct fiber *f, void *arg)
 {
 	struct http2_stream *s = arg;
 	struct exchange *x = s->x;
+	struct tunnel *tunnel;
 	int r;
 
 	fiber_set_object(f, s);
 	serve_begin(x, s->h->c);
 	r = serve_exchange(f, x);
+	if (x->tunnel != NULL && r == 0 && !s->closed) {
+		tunnel = x->tunnel;
+		exchange_put(x);
+		s->x = NULL;
+		http2_tunnel_run(f, s, tunnel);
+		return;
+	}
+	tunnel_free(x->tunnel);
 	if (x->resp.status == 0 && r < 0)
 		x->resp.status = 499;
 	access_log_write(x);
@@ -458,7 +494,7 @@ start(struct http2_stream *s, const struct h1_error *err)
 	if (s->f != NULL)
 		h->working++;
 	else {
-		reset(s, NGHTTP2_REFUSED_STREAM);
+		http2_stream_reset(s, NGHTTP2_REFUSED_STREAM);
 		release(s);
 	}
 }
@@ -466,7 +502,7 @@ start(struct http2_stream *s, const struct h1_error *err)
 static void
 refuse_malformed(struct http2_stream *s)
 {
-	reset(s, NGHTTP2_PROTOCOL_ERROR);
+	http2_stream_reset(s, NGHTTP2_PROTOCOL_ERROR);
 	release(s);
 }
 
@@ -497,6 +533,10 @@ http2_stream_head_done(struct http2_stream *s, bool ended)
 	} else {
 		serve_take(s->x, &q);
 		s->x->req.major = 2;
+		if (s->head.has_protocol && http2_tunnel_ask(s->x) < 0) {
+			start(s, &too_large);
+			return;
+		}
 		if (h->working < h->slots)
 			start(s, NULL);
 		else if (h->queued < QUEUE_MAX) {
@@ -505,7 +545,7 @@ http2_stream_head_done(struct http2_stream *s, bool ended)
 			h->queue_end = &s->next_queued;
 			h->queued++;
 		} else {
-			reset(s, NGHTTP2_REFUSED_STREAM);
+			http2_stream_reset(s, NGHTTP2_REFUSED_STREAM);
 			release(s);
 		}
 	}
@@ -530,6 +570,10 @@ void
 http2_stream_closed(struct http2_stream *s)
 {
 	s->closed = true;
+	if (s->tunnel != NULL) {
+		tunnel_wake(s->tunnel);
+		return;
+	}
 	if (s->queued)
 		leave_queue(s);
 	if (s->reader != NULL)

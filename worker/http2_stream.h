@@ -11,13 +11,15 @@
 #include "http2_link.h"
 
 struct http2;
+struct tunnel;
 
 struct http2_stream {
 	struct http2 *h;
 	struct http2_stream *next, **prev;	/* in h->streams */
 	struct http2_stream *next_queued;
 	struct fiber *f;		/* serves it; NULL before and after */
-	struct exchange *x;		/* NULL after the fiber's end */
+	struct exchange *x;		/* NULL after the fiber's end, and in a tunnel */
+	struct tunnel *tunnel;		/* what it has become, or NULL */
 	int32_t id;
 	/* The request. */
 	struct h2_head head;
@@ -52,11 +54,17 @@ void	http2_stream_field(struct http2_stream *s, struct str name,
 	    struct str value);
 /* The head is complete: takes a slot, waits for one, or is refused. */
 void	http2_stream_head_done(struct http2_stream *s, bool ended);
+/* Somebody will read its bytes. */
+bool	http2_stream_listens(const struct http2_stream *s);
 /* Bytes of its body. 0 or -ENOMEM. */
 int	http2_stream_data(struct http2_stream *s, const uint8_t *p, size_t n);
 void	http2_stream_body_end(struct http2_stream *s);
 /* nghttp2 is done with it. */
 void	http2_stream_closed(struct http2_stream *s);
+/* For http2_tunnel.c: resets it, unless nghttp2 is done with it. */
+void	http2_stream_reset(struct http2_stream *s, uint32_t code);
+/* Its exchange or tunnel has ended: the slot is free. It may be freed by this. */
+void	http2_stream_leave(struct http2_stream *s);
 /* Frees one that no fiber serves. */
 void	http2_stream_free(struct http2_stream *s);
 

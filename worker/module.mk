@@ -22,6 +22,7 @@ libworker_a_SOURCES = \
 	worker/http2_budget.c worker/http2_budget.h \
 	worker/http2_link.c worker/http2_link.h \
 	worker/http2_stream.c worker/http2_stream.h \
+	worker/http2_tunnel.c worker/http2_tunnel.h \
 	worker/middleware/add_prefix.c \
 	worker/middleware/auth_health.c worker/middleware/auth_health.h \
 	worker/middleware/basic_auth.c \

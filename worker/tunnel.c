@@ -13,17 +13,20 @@
 
 /* One direction. */
 struct half {
-	struct stream *from, *to;
-	size_t sending;		/* bytes of from->in on their way */
+	const struct tunnel_end *from, *to;
+	size_t sending;		/* bytes of from on their way */
+	uint64_t passed;
 	bool over;		/* the end was passed on */
 };
 
 struct tunnel {
-	struct stream server;
-	struct conn *c;		/* NULL until it runs */
+	struct worker *w;
+	struct stream stream;	/* of the server */
+	struct tunnel_end client, server;
 	struct half up, down;
 	struct websocket_frames frames;	/* from the server */
 	struct timer timer;	/* quiet: idle bound; draining: the end */
+	struct fiber *f;	/* NULL: quiet, or not started yet */
 	nsec_t idle;		/* quiet for so long: the end */
 	nsec_t ends;		/* of the drain, else NSEC_NEVER */
 	bool on_fiber;
@@ -32,6 +35,87 @@ struct tunnel {
 
 static void	tunnel_main(struct fiber *f, void *arg);
 
+/* ---- An end that is a stream ------------------------------------------------ */
+
+static int
+stream_receive(struct fiber *f, void *end, struct str *ret)
+{
+	struct stream *st = end;
+	int r = stream_peek(st);
+
+	if (r == 1 && iobuf_len(st->in) == 0)
+		r = stream_fill(f, st, IOBUF_SMALL) > 0 ? 1 : stream_peek(st);
+	if (r == 1)
+		*ret = str_n((const char *)st->in->data + st->in->head,
+		    iobuf_len(st->in));
+	else if (r == 0)
+		stream_watch(st);
+	return r;
+}
+
+static void
+stream_consumed(void *end, size_t n)
+{
+	stream_consume(end, n);
+}
+
+static int
+stream_start(void *end, struct str data)
+{
+	return stream_send_start(end, data.p, data.n);
+}
+
+static int
+stream_sent(void *end)
+{
+	return stream_send_poll(end);
+}
+
+static int
+stream_over(struct fiber *f, void *end)
+{
+	return stream_shutdown(f, end);
+}
+
+static void
+stream_hold(void *end, struct fiber *f)
+{
+	sock_hold(((struct stream *)end)->s, f);
+}
+
+static void
+stream_stop(struct fiber *f, void *end)
+{
+	struct stream *st = end;
+
+	if (f != NULL && st->s->tx != SOCK_TX_IDLE)
+		sock_quiesce(f, st->s);
+}
+
+static void
+server_close(void *end)
+{
+	stream_close(end);
+}
+
+static void
+conn_close(void *end)
+{
+	struct conn *c = end;	/* its stream is its first member */
+
+	c->tunnel = NULL;
+	conn_free(c);
+}
+
+static const struct tunnel_end_ops server_ops = { stream_receive,
+    stream_consumed, stream_start, stream_sent, stream_over, stream_hold,
+    stream_stop, server_close };
+static const struct tunnel_end_ops conn_ops = { stream_receive,
+    stream_consumed, stream_start, stream_sent, stream_over, stream_hold,
+    stream_stop, conn_close };
+
+/* ---- Life --------------------------------------------------------------------- */
+
 struct tunnel *
 tunnel_new(struct exchange *x, struct stream *server)
 {
@@ -39,8 +123,10 @@ tunnel_new(struct exchange *x, struct stream *server)
 
 	if (t == NULL)
 		return NULL;
-	t->server = *server;
+	t->w = x->w;
+	t->stream = *server;
 	server->s = NULL;
+	t->server = (struct tunnel_end){ &server_ops, &t->stream };
 	t->idle = x->w->limits.tunnel_idle_ns;
 	t->ends = NSEC_NEVER;
 	t->line = access_log_defer(x);
@@ -53,102 +139,113 @@ tunnel_free(struct tunnel *t)
 	if (t == NULL)
 		return;
 	free(t->line);
-	stream_close(&t->server);
+	t->server.ops->close(t->server.p);
 	free(t);
 }
 
-/* The end of both sides. Nothing is in flight but receives. */
+/* The end of both sides; f is NULL when nothing but receives is in flight. */
 static void
-finish(struct tunnel *t)
+finish(struct fiber *f, struct tunnel *t)
 {
-	struct conn *c = t->c;
-	struct access_late late = { .response_bytes = t->down.to->bytes_out,
-	    .request_bytes = t->up.to->bytes_out };
+	struct access_late late = { .response_bytes = t->down.passed,
+	    .request_bytes = t->up.passed };
+	struct tunnel_end client = t->client;
 
-	timer_stop(c->w->ring, &t->timer);
-	access_log_deferred(c->w, t->line, &late);
+	timer_stop(t->w->ring, &t->timer);
+	client.ops->stop(f, client.p);
+	t->server.ops->stop(f, t->server.p);
+	access_log_deferred(t->w, t->line, &late);
 	t->line = NULL;
 	tunnel_free(t);
-	c->tunnel = NULL;
-	conn_free(c);
+	client.ops->close(client.p);
 }
 
 /* ---- Carrying ------------------------------------------------------------- */
-
-static int
-start_send(struct tunnel *t, struct half *h)
-{
-	const struct iobuf *b = h->from->in;
-
-	h->sending = iobuf_len(b);
-	if (h == &t->down)
-		websocket_frames_pass(&t->frames, b->data + b->head,
-		    h->sending);
-	return stream_send_start(h->to, b->data + b->head, h->sending);
-}
 
 /* 1: something moved; 0: nothing can now; -errno: the tunnel is over. */
 static int
 half_step(struct fiber *f, struct tunnel *t, struct half *h)
 {
+	const struct tunnel_end *from = h->from, *to = h->to;
+	struct str data;
 	int r;
 
 	if (h->sending > 0) {
-		if ((r = stream_send_poll(h->to)) == -EAGAIN)
-			return 0;
-		if (r < 0)
-			return r;
-		stream_consume(h->from, h->sending);
+		if ((r = to->ops->sent(to->p)) < 0)
+			return r == -EAGAIN ? 0 : r;
+		from->ops->consume(from->p, h->sending);
+		h->passed += h->sending;
 		h->sending = 0;
 		return 1;
 	}
 	if (h->over)
 		return 0;
-	r = stream_peek(h->from);
-	/* What was received is there: this does not wait. */
-	if (r == 1 && iobuf_len(h->from->in) == 0)
-		r = stream_fill(f, h->from, IOBUF_SMALL) > 0 ? 1 :
-		    stream_peek(h->from);
-	if (r == 1)
-		return (r = start_send(t, h)) < 0 ? r : 1;
+	r = from->ops->receive(f, from->p, &data);
+	if (r == 1) {
+		h->sending = data.n;
+		if (h == &t->down)
+			websocket_frames_pass(&t->frames,
+			    (const uint8_t *)data.p, data.n);
+		return (r = to->ops->send(to->p, data)) < 0 ? r : 1;
+	}
 	if (r == -EPIPE) {
 		h->over = true;
-		fiber_deadline(f, ring_now(t->c->w->ring) +
-		    t->c->w->limits.write_gap_ns);
-		return (r = stream_shutdown(f, h->to)) < 0 ? r : 1;
+		fiber_deadline(f, ring_now(t->w->ring) +
+		    t->w->limits.write_gap_ns);
+		return (r = to->ops->shutdown(f, to->p)) < 0 ? r : 1;
 	}
-	if (r < 0)
-		return r;
-	stream_watch(h->from);
-	return 0;
+	return r;
 }
 
 static bool
 draining_ends(const struct tunnel *t)
 {
-	return ring_now(t->c->w->ring) >= t->ends;
+	return ring_now(t->w->ring) >= t->ends;
 }
 
-/* Both ends learn that the server side goes away (1001), between two frames. */
+/* Until the client has ended its side, too, or a second has passed. */
+static void
+await_end(struct fiber *f, struct tunnel *t)
+{
+	const struct tunnel_end *c = &t->client;
+	struct str data;
+	int r;
+
+	if (t->up.sending > 0)
+		return;
+	while ((r = c->ops->receive(f, c->p, &data)) >= 0)
+		if (r > 0)
+			c->ops->consume(c->p, data.n);
+		else if (fiber_wait(f) < 0)
+			return;
+}
+
+/* The client learns that the server's side goes away (1001), between frames. */
 static void
 say_goodbye(struct fiber *f, struct tunnel *t)
 {
-	static const char frame[] = "\x88\x02\x03\xe9";
-	struct iovec iov = { (void *)(size_t)frame, 4 };
+	const struct tunnel_end *c = &t->client;
+	int r;
 
 	if (t->down.sending > 0 || t->down.over ||
 	    !websocket_frames_boundary(&t->frames))
 		return;
-	fiber_deadline(f, ring_now(t->c->w->ring) + NSEC_SEC);
-	if (stream_send(f, &t->c->st, &iov, 1) == 0)
-		(void)stream_shutdown(f, &t->c->st);
+	fiber_deadline(f, ring_now(t->w->ring) + NSEC_SEC);
+	r = c->ops->send(c->p, STR("\x88\x02\x03\xe9"));
+	while (r == 0 && (r = c->ops->sent(c->p)) == -EAGAIN)
+		r = fiber_wait(f);
+	if (r < 0)
+		return;
+	t->down.passed += 4;
+	if (c->ops->shutdown(f, c->p) == 0)
+		await_end(f, t);
 }
 
 /* 1: quiet; 0: both directions are over; -errno. */
 static int
 carry(struct fiber *f, struct tunnel *t)
 {
-	struct ring *ring = t->c->w->ring;
+	struct ring *ring = t->w->ring;
 
 	for (;;) {
 		int a = half_step(f, t, &t->up), b;
@@ -171,17 +268,18 @@ carry(struct fiber *f, struct tunnel *t)
 static void
 hold(struct tunnel *t, struct fiber *f)
 {
-	sock_hold(t->c->st.s, f);
-	sock_hold(t->server.s, f);
+	t->f = f;
+	t->client.ops->hold(t->client.p, f);
+	t->server.ops->hold(t->server.p, f);
 }
 
 static void
 rest(struct tunnel *t)
 {
-	nsec_t idle = clock_add(ring_now(t->c->w->ring), t->idle);
+	nsec_t idle = clock_add(ring_now(t->w->ring), t->idle);
 
 	t->on_fiber = false;
-	timer_set(t->c->w->ring, &t->timer, idle < t->ends ? idle : t->ends);
+	timer_set(t->w->ring, &t->timer, idle < t->ends ? idle : t->ends);
 	hold(t, NULL);
 }
 
@@ -196,27 +294,26 @@ work(struct fiber *f, struct tunnel *t)
 	}
 	if (r == -ETIMEDOUT)
 		say_goodbye(f, t);
-	if (t->c->st.s->tx != SOCK_TX_IDLE)
-		sock_quiesce(f, t->c->st.s);
-	if (t->server.s->tx != SOCK_TX_IDLE)
-		sock_quiesce(f, t->server.s);
-	finish(t);
+	finish(f, t);
 }
 
 /* ---- Waking -------------------------------------------------------------- */
 
-static void
-wake(struct tunnel *t)
+void
+tunnel_wake(struct tunnel *t)
 {
-	if (t->on_fiber)
+	if (t->on_fiber) {
+		if (t->f != NULL)
+			fiber_wake(t->f);
 		return;
-	timer_stop(t->c->w->ring, &t->timer);
+	}
+	timer_stop(t->w->ring, &t->timer);
 	t->on_fiber = true;
-	if (fiber_start(t->c->w->ring, tunnel_main, t, "tunnel") == NULL) {
+	if (fiber_start(t->w->ring, tunnel_main, t, "tunnel") == NULL) {
 		/* All fibers work: look again in a moment. */
 		t->on_fiber = false;
-		timer_set(t->c->w->ring, &t->timer, ring_now(
-		    t->c->w->ring) + 10 * NSEC_MSEC);
+		timer_set(t->w->ring, &t->timer, ring_now(
+		    t->w->ring) + 10 * NSEC_MSEC);
 	}
 }
 
@@ -233,14 +330,17 @@ tunnel_main(struct fiber *f, void *arg)
 static void
 on_event(struct sock *s)
 {
-	wake(s->arg);
+	tunnel_wake(s->arg);
 }
 
+/* What has happened is told once; the timer may come for that. */
 static bool
 has_events(const struct tunnel *t)
 {
-	return t->c->st.s->rx == SOCK_RX_READY ||
-	    t->server.s->rx == SOCK_RX_READY;
+	struct stream *client = t->client.p;
+
+	return t->stream.s->rx == SOCK_RX_READY ||
+	    (t->client.ops == &conn_ops && client->s->rx == SOCK_RX_READY);
 }
 
 static void
@@ -250,44 +350,67 @@ on_timer(struct timer *timer)
 	    offsetof(struct tunnel, timer));
 
 	if (has_events(t))
-		wake(t);	/* it waited for a fiber */
+		tunnel_wake(t);	/* it waited for a fiber */
 	else {
 		/* Idle for too long ends as the drain does: with a word. */
-		t->ends = ring_now(t->c->w->ring);
-		wake(t);
+		t->ends = ring_now(t->w->ring);
+		tunnel_wake(t);
 	}
 }
 
-void
-tunnel_run(struct fiber *f, struct tunnel *t, struct conn *c)
+/*
+ * Shortly before the drain's end, spread over a fifth of it so that clients do
+ * not all come back at once (L-12).
+ */
+static nsec_t
+end_of_drain(const struct worker *w)
 {
-	t->c = c;
-	c->tunnel = t;
-	c->state = CONN_TUNNEL;
-	t->up = (struct half){ .from = &c->st, .to = &t->server };
-	t->down = (struct half){ .from = &t->server, .to = &c->st };
-	/* From here on both count the tunnel's own bytes. */
-	c->st.bytes_out = t->server.bytes_out = 0;
-	c->st.send_gap = 0;
-	c->st.s->notify = t->server.s->notify = on_event;
-	c->st.s->arg = t->server.s->arg = t;
+	nsec_t now = ring_now(w->ring), left = w->drain_until - now;
+
+	return left <= 0 ? now : now + left / 10 * 7 +
+	    (nsec_t)((uint64_t)random() % (uint64_t)(left / 5 + 1));
+}
+
+void
+tunnel_run(struct fiber *f, struct tunnel *t, struct tunnel_end client)
+{
+	t->client = client;
+	t->up = (struct half){ .from = &t->client, .to = &t->server };
+	t->down = (struct half){ .from = &t->server, .to = &t->client };
+	t->stream.s->notify = on_event;
+	t->stream.s->arg = t;
 	t->timer.fn = on_timer;
 	t->on_fiber = true;
+	if (t->w->draining)
+		t->ends = end_of_drain(t->w);
 	hold(t, f);
 	work(f, t);
 }
 
 void
-tunnel_drain(struct tunnel *t, nsec_t until)
+tunnel_run_conn(struct fiber *f, struct tunnel *t, struct conn *c)
 {
-	t->ends = until;
+	c->tunnel = t;
+	c->state = CONN_TUNNEL;
+	c->st.send_gap = 0;
+	c->st.s->notify = on_event;
+	c->st.s->arg = t;
+	tunnel_run(f, t, (struct tunnel_end){ &conn_ops, c });
+}
+
+void
+tunnel_drain(struct tunnel *t)
+{
+	t->ends = end_of_drain(t->w);
 	if (!t->on_fiber)
-		timer_set(t->c->w->ring, &t->timer, until);
+		timer_set(t->w->ring, &t->timer, t->ends);
+	else if (t->f != NULL)
+		fiber_wake(t->f);
 }
 
 void
 tunnel_end(struct tunnel *t)
 {
 	if (!t->on_fiber)
-		finish(t);
+		finish(NULL, t);
 }

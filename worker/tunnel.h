@@ -12,13 +12,44 @@
 #ifndef TUNNEL_H
 #define TUNNEL_H
 
-#include "clock.h"
+#include "str.h"
 
 struct conn;
 struct exchange;
 struct fiber;
 struct stream;
 struct tunnel;
+
+/*
+ * What a tunnel asks of one of its ends. Where a function has a fiber and is not
+ * told to wait, it takes what is there already.
+ */
+struct tunnel_end_ops {
+	/*
+	 * What was received: 1 with *ret, which stays until it is consumed; 0
+	 * when nothing is there, an event follows; -EPIPE at its end; -errno.
+	 */
+	int (*receive)(struct fiber *f, void *end, struct str *ret);
+	/* n bytes of that have gone on. */
+	void (*consume)(void *end, size_t n);
+	/* Starts to send bytes that stay untouched until sent() is done. */
+	int (*send)(void *end, struct str data);
+	/* -EAGAIN while it is under way, an event follows; 0; -errno. */
+	int (*sent)(void *end);
+	/* Nothing more is sent; may wait for that to leave. */
+	int (*shutdown)(struct fiber *f, void *end);
+	/* Its events wake this fiber, or tunnel_wake() is to be called. */
+	void (*hold)(void *end, struct fiber *f);
+	/* Takes back what is being sent. f is NULL when nothing is. */
+	void (*stop)(struct fiber *f, void *end);
+	/* The last call. */
+	void (*close)(void *end);
+};
+
+struct tunnel_end {
+	const struct tunnel_end_ops *ops;
+	void *p;
+};
 
 /*
  * Makes the tunnel of an exchange whose 101 has come; takes the server's stream
@@ -29,11 +60,18 @@ struct tunnel *tunnel_new(struct exchange *x, struct stream *server);
 void	tunnel_free(struct tunnel *t);
 /*
  * Carries bytes on the fiber that served the handshake until all is quiet; the
- * connection is the tunnel's from here on.
+ * client's end is the tunnel's from here on.
  */
-void	tunnel_run(struct fiber *f, struct tunnel *t, struct conn *c);
-/* Ends at the latest at `until`, with a close frame if one can be put in. */
-void	tunnel_drain(struct tunnel *t, nsec_t until);
+void	tunnel_run(struct fiber *f, struct tunnel *t, struct tunnel_end client);
+/* The same for all of an HTTP/1 connection. */
+void	tunnel_run_conn(struct fiber *f, struct tunnel *t, struct conn *c);
+/* Something happened at an end. */
+void	tunnel_wake(struct tunnel *t);
+/*
+ * The worker drains: ends shortly before that does, with a close frame if one
+ * can be put in.
+ */
+void	tunnel_drain(struct tunnel *t);
 /* Ends a quiet one at once. */
 void	tunnel_end(struct tunnel *t);
 

@@ -422,6 +422,7 @@ set_times(struct worker_limits *l, const struct msg_hello *h)
 		{ &l->head_ns, h->head_ns },
 		{ &l->body_gap_ns, h->body_gap_ns },
 		{ &l->write_gap_ns, h->write_gap_ns },
+		{ &l->tunnel_idle_ns, h->tunnel_idle_ns },
 	};
 
 	for (size_t i = 0; i < ARRAY_SIZE(times); i++)

@@ -28,6 +28,9 @@ take_line(struct h2_head *head, struct fields *fs, struct str line)
 	else if (str_eq(name, STR(":authority"))) {
 		head->authority = value;
 		head->has_authority = true;
+	} else if (str_eq(name, STR(":protocol"))) {
+		head->protocol = value;
+		head->has_protocol = true;
 	} else if (fs->n < FIELDS_RECEIVED && field_name_valid(name) &&
 	    str_trim(value).n == value.n &&
 	    field_value_valid(value))
@@ -56,6 +59,10 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		CLAIM(fields_find(q.fields, FIELD_HOST) == NULL);
 		CLAIM(fields_find(q.fields, FIELD_CONTENT_LENGTH) == NULL);
 		CLAIM(fields_find(q.fields, FIELD_TRANSFER_ENCODING) == NULL);
+		/* An accepted CONNECT is the GET of a WebSocket by now. */
+		CLAIM(!str_eq(q.method, STR("CONNECT")));
+		CLAIM(!head.has_protocol || (q.framing == H1_NONE &&
+		    str_eq(q.method, STR("GET"))));
 		CLAIM(head.ended ? q.framing == H1_NONE :
 		    q.framing != H1_UNTIL_CLOSE);
 		out = (struct h1_out_request){ .method = q.method,

@@ -17,7 +17,8 @@ struct row {
 };
 
 static int
-parse(const struct row *c, struct h1_request *q, struct fields *fs)
+parse_with(const struct row *c, const char *protocol, struct h1_request *q,
+    struct fields *fs)
 {
 	struct h2_head head = { .method = str_c(c->method),
 	    .scheme = str_c(c->scheme), .path = str_c(c->path),
@@ -27,12 +28,20 @@ parse(const struct row *c, struct h1_request *q, struct fields *fs)
 
 	if (c->authority != NULL)
 		head.authority = str_c(c->authority);
+	if ((head.has_protocol = protocol != NULL))
+		head.protocol = str_c(protocol);
 	fs->n = 0;
 	for (const struct pair *p = c->fields; p->name != NULL; p++)
 		ck_assert_int_eq(fields_push(fs, FIELD_OTHER, str_c(p->name),
 		    str_c(p->value)), 0);
 	return h2_parse_request(q, fs, &head, &err) == 0 ? -1 :
 	    (int)err.status;
+}
+
+static int
+parse(const struct row *c, struct h1_request *q, struct fields *fs)
+{
+	return parse_with(c, NULL, q, fs);
 }
 
 START_TEST(rows)
@@ -85,6 +94,38 @@ START_TEST(rows)
 		ck_assert_msg(r == cases[i].status, "%s: got %d, want %d",
 		    cases[i].id, r, cases[i].status);
 	}
+}
+END_TEST
+
+START_TEST(connect)
+{
+	static const struct { struct row row; const char *protocol; } cases[] = {
+		{ { "H16", "CONNECT", "https", "a", "/",
+		    { { 0 } }, false, -1 }, "websocket" },
+		{ { "H16 case", "CONNECT", "https", "a", "/",
+		    { { 0 } }, false, 501 }, "WebSocket" },
+		{ { "H16 empty", "CONNECT", "https", "a", "/",
+		    { { 0 } }, false, 501 }, "" },
+		{ { "H16 get", "GET", "https", "a", "/",
+		    { { 0 } }, false, 0 }, "websocket" },
+		{ { "H16 authority", "CONNECT", "https", NULL, "/",
+		    { { "Host", "a" } }, false, 0 }, "websocket" },
+		{ { "H16 path", "CONNECT", "https", "a", "b",
+		    { { 0 } }, false, 0 }, "websocket" },
+		{ { "H16 ended", "CONNECT", "https", "a", "/",
+		    { { 0 } }, true, 400 }, "websocket" },
+		{ { "H16 length", "CONNECT", "https", "a", "/",
+		    { { "Content-Length", "5" } }, false, 0 }, "websocket" },
+	};
+	static struct field store[FIELDS_MAX];
+	struct fields fs = { store, 0, FIELDS_MAX };
+	struct h1_request q;
+
+	for (size_t i = 0; i < ARRAY_SIZE(cases); i++)
+		ck_assert_msg(parse_with(&cases[i].row, cases[i].protocol, &q,
+		    &fs) == cases[i].row.status, "%s", cases[i].row.id);
+	ck_assert_int_eq(parse_with(&cases[0].row, "websocket", &q, &fs), -1);
+	ck_assert(str_eq(q.method, STR("GET")) && q.framing == H1_NONE);
 }
 END_TEST
 
@@ -170,4 +211,5 @@ START_TEST(frame_heads)
 }
 END_TEST
 
-UNIT_MAIN("h2_request", rows, framing, fields_are_known_by_number, frame_heads)
+UNIT_MAIN("h2_request", rows, connect, framing, fields_are_known_by_number,
+    frame_heads)

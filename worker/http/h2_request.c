@@ -68,6 +68,25 @@ take_fields(struct h1_request *q, struct h1_facts *h, struct h1_error *err)
 	return 0;
 }
 
+/*
+ * WebSocket alone may be asked for; what comes behind the head are its frames,
+ * no body (H16).
+ */
+static int
+take_protocol(struct h1_request *q, const struct h2_head *head,
+    struct h1_error *err)
+{
+	if (!str_eq(head->method, STR("CONNECT")) || !head->has_authority)
+		return malformed(err, REASON_BAD_REQUEST);
+	if (!str_eq(head->protocol, STR("websocket")))
+		return h1_fail(err, 501, REASON_METHOD_UNKNOWN, NULL);
+	if (head->ended)	/* nothing could be said in it */
+		return h1_fail(err, 400, REASON_BAD_WEBSOCKET, NULL);
+	q->method = STR("GET");
+	q->open = false;
+	return 0;
+}
+
 int
 h2_parse_request(struct h1_request *q, struct fields *fields,
     const struct h2_head *head, struct h1_error *err)
@@ -79,6 +98,8 @@ h2_parse_request(struct h1_request *q, struct fields *fields,
 	    .minor = 1, .h2 = true, .open = !head->ended,
 	    .method = head->method };
 	q->scheme = head->tls ? STR("https") : STR("http");
+	if (head->has_protocol && (r = take_protocol(q, head, err)) < 0)
+		return r;
 	if ((r = h1_check_method(q, err)) < 0) {
 		if (err->status == 400)				/* H05 */
 			err->status = 0;
@@ -89,7 +110,7 @@ h2_parse_request(struct h1_request *q, struct fields *fields,
 	    (r = take_authority(q, head, err)) < 0 ||
 	    (r = take_fields(q, &h, err)) < 0)
 		return r;
-	if (h.lengths > 0 && head->ended && q->length > 0)	/* H11 */
+	if (h.lengths > 0 && (head->ended || head->has_protocol) && q->length > 0)	/* H11 */
 		return malformed(err, REASON_BAD_FRAMING);
 	return h1_settle(q, &h, err);
 }

@@ -318,7 +318,7 @@ relay(struct fiber *f, struct exchange *x, struct upstream *u)
 		return fail(f, x, REASON_UPSTREAM_TOO_LARGE);
 	x->upgraded = u->resp.status == 101;
 	/* Frames sent too early are no request (C12). */
-	x->close |= x->req.websocket && !x->upgraded &&
+	x->close |= x->req.websocket && !x->upgraded && x->req.major == 1 &&
 	    stream_has_unread(&x->c->st);
 	if ((r = sink_head(f, x, x->sink)) == 0)
 		r = x->upgraded ? upgrade(f, x, u) : relay_body(f, x, u);
@@ -409,7 +409,7 @@ passes_reset(const struct exchange *x, const struct attempt *a)
 static int
 refuse_websocket(struct fiber *f, struct exchange *x)
 {
-	int r = x->req.minor == 0 || x->req.framing != FRAMING_NONE ||
+	int r = (x->req.major == 1 && x->req.minor == 0) || x->req.framing != FRAMING_NONE ||
 	    !str_eq(x->req.method, STR("GET")) ? -EBADMSG :
 	    websocket_check_request(&x->req.fields);
 

@@ -50,6 +50,7 @@ class H2:
         self.pings = []
         self.ended = False
         self.credit = True		# WINDOW_UPDATE as data comes
+        self.windows = {0: 65535}	# what the server takes of ours
         self.next_id = 1
         self.sock.sendall(PREFACE)
         self.send(frames.SettingsFrame(0, settings=settings or {}))
@@ -91,7 +92,13 @@ class H2:
         f = frames.DataFrame(stream, data)
         if end:
             f.flags.add("END_STREAM")
+        for k in (0, stream):
+            self.windows[k] = self.windows.get(k, 65535) - len(data)
         self.send(f)
+
+    def room(self, stream):
+        """Bytes that the server takes on a stream now."""
+        return min(self.windows[0], self.windows.get(stream, 65535))
 
     def answer(self, stream):
         return self.answers.setdefault(stream, Answer())
@@ -143,6 +150,9 @@ class H2:
         elif isinstance(f, frames.SettingsFrame) and "ACK" not in f.flags:
             self.settings.update(f.settings)
             self.reply(frames.SettingsFrame(0, flags=["ACK"]))
+        elif isinstance(f, frames.WindowUpdateFrame):
+            self.windows[f.stream_id] = self.windows.get(
+                f.stream_id, 65535) + f.window_increment
         elif isinstance(f, frames.PingFrame) and "ACK" in f.flags:
             self.pings.append(f.opaque_data)
         if "END_STREAM" in f.flags:
