@@ -26,6 +26,7 @@ static const struct { uint16_t bytes, fds; } rules[HO_TYPES] = {
 	[HO_HEALTH] = { sizeof(struct ho_health), 0 },
 	[HO_STATE] = { sizeof(struct ho_state), HO_STATE_FDS },
 	[HO_LISTENER] = { sizeof(struct ho_listener), ANY },
+	[HO_GIVEN] = { sizeof(struct ho_given), 1 },
 	[HO_OLD] = { sizeof(struct ho_old), 0 },
 };
 
@@ -102,6 +103,10 @@ sound(struct handover *h)
 		h->u.listener.address[sizeof(h->u.listener.address) - 1] =
 		    '\0';
 		return h->u.listener.nfds == h->nfds && h->nfds != 0;
+	case HO_GIVEN:
+		h->u.given.name[LISTEN_NAME_MAX] = '\0';
+		h->u.given.user[LISTEN_NAME_MAX] = '\0';
+		return true;
 	default:
 		return true;
 	}

@@ -7,7 +7,7 @@
  *
  *   old                                   new
  *    |<------------- HELLO ----------------|   what it understands
- *    |-- STATE, LISTENER..., LAST -------->|   everything it needs to serve
+ *    |-- STATE, LISTENER..., GIVEN..., LAST >|   everything it needs to serve
  *    |<- REFUSE or READY ------------------|   its workers serve
  *    |-------------- COMMIT -------------->|   pid file and control socket
  *    |<------------- TAKEN ----------------|
@@ -31,7 +31,7 @@
 
 enum handover_type {
 	HO_HELLO = 1, HO_REFUSE, HO_READY, HO_TAKEN, HO_TABLE, HO_HEALTH,	/* from the new */
-	HO_STATE, HO_LISTENER, HO_LAST, HO_COMMIT, HO_PROBE, HO_OLD,	/* from the old */
+	HO_STATE, HO_LISTENER, HO_GIVEN, HO_LAST, HO_COMMIT, HO_PROBE, HO_OLD,	/* from the old */
 	HO_TYPES
 };
 
@@ -54,6 +54,8 @@ struct ho_listener {
 	uint32_t nfds, reserved;
 	char name[LISTEN_NAME_MAX + 1], address[256];
 };
+/* A socket of the service manager, and the entry point that has it, or "". */
+struct ho_given { char name[LISTEN_NAME_MAX + 1], user[LISTEN_NAME_MAX + 1]; };
 /* follows: the old workers take the new master's tables. */
 struct ho_old { uint64_t connections; uint32_t workers, follows; };
 
@@ -69,6 +71,7 @@ struct handover {
 		struct ho_health health;
 		struct ho_state state;
 		struct ho_listener listener;
+		struct ho_given given;
 		struct ho_old old;
 	} u;
 };

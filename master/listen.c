@@ -6,6 +6,7 @@
 #include "alloc.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <linux/filter.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
@@ -94,13 +95,26 @@ listen_parse(struct str address, struct sockaddr_storage *ret,
 }
 
 /*
- * Accepted sockets inherit TCP_NODELAY and keep-alive from the listener, which
- * saves two calls per connection.
+ * Others of ours may have the address too. Accepted sockets inherit TCP_NODELAY
+ * and keep-alive from the listener, which saves two calls per connection.
  */
+static int
+start_listening(int fd)
+{
+	int one = 1, idle = KEEPALIVE_S;
+
+	return setsockopt(fd, SOL_SOCKET, SO_REUSEPORT, &one,
+	    sizeof(one)) < 0 ||
+	    setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof(one)) < 0 ||
+	    setsockopt(fd, SOL_SOCKET, SO_KEEPALIVE, &one, sizeof(one)) < 0 ||
+	    setsockopt(fd, IPPROTO_TCP, TCP_KEEPIDLE, &idle,
+	    sizeof(idle)) < 0 || listen(fd, BACKLOG) < 0 ? -errno : 0;
+}
+
 static int
 open_socket(const struct sockaddr_storage *sa, socklen_t len, bool share)
 {
-	int one = 1, zero = 0, idle = KEEPALIVE_S, err;
+	int one = 1, zero = 0, err;
 	int fd = socket(sa->ss_family,
 	    SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
 
@@ -109,25 +123,15 @@ open_socket(const struct sockaddr_storage *sa, socklen_t len, bool share)
 	if (setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof(one)) < 0 ||
 	    (share && setsockopt(fd, SOL_SOCKET, SO_REUSEPORT, &one,
 	    sizeof(one)) < 0) ||
-	    setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof(one)) < 0 ||
-	    setsockopt(fd, SOL_SOCKET, SO_KEEPALIVE, &one, sizeof(one)) < 0 ||
-	    setsockopt(fd, IPPROTO_TCP, TCP_KEEPIDLE, &idle, sizeof(idle)) < 0)
-		goto fail;
-	if (sa->ss_family == AF_INET6 && setsockopt(fd, IPPROTO_IPV6,
-	    IPV6_V6ONLY, &zero, sizeof(zero)) < 0)
-		goto fail;
-	if (bind(fd, (const struct sockaddr *)sa, len) < 0)
-		goto fail;
-	if (!share && setsockopt(fd, SOL_SOCKET, SO_REUSEPORT, &one,
-	    sizeof(one)) < 0)
-		goto fail;
-	if (listen(fd, BACKLOG) < 0)
-		goto fail;
-	return fd;
-fail:
-	err = -errno;
-	(void)close(fd);
-	return err;
+	    (sa->ss_family == AF_INET6 && setsockopt(fd, IPPROTO_IPV6,
+	    IPV6_V6ONLY, &zero, sizeof(zero)) < 0) ||
+	    bind(fd, (const struct sockaddr *)sa, len) < 0)
+		err = -errno;
+	else
+		err = start_listening(fd);
+	if (err < 0)
+		(void)close(fd);
+	return err < 0 ? err : fd;
 }
 
 static const char *
@@ -145,9 +149,18 @@ hint(int err)
 	}
 }
 
-static void
-listener_free(struct listener *l)
+static uint16_t
+port_of(const struct sockaddr_storage *sa)
 {
+	return ntohs(sa->ss_family == AF_INET6 ?
+	    ((const struct sockaddr_in6 *)(const void *)sa)->sin6_port :
+	    ((const struct sockaddr_in *)(const void *)sa)->sin_port);
+}
+
+static void
+listener_free(struct listeners *all, struct listener *l)
+{
+	given_leave(all->given, l);
 	for (unsigned i = 0; i < l->nfds; i++)
 		(void)close(l->fds[i]);
 	free(l->fds);
@@ -192,6 +205,43 @@ may_share(const struct listeners *all, uint16_t port)
 	return false;
 }
 
+/*
+ * The next one of an address: given, bound, or shared with what is there. The
+ * first decides where the others listen: it may be given, and elsewhere.
+ */
+static int
+next_socket(struct listeners *all, struct listener *l,
+    const struct sockaddr_storage *configured, socklen_t len)
+{
+	struct sockaddr_storage at = *configured, *sa = &at;
+	struct addr addr = { { 0 } };
+	uint16_t port = 0;
+	int fd;
+
+	(void)addr_from_sockaddr((const struct sockaddr *)sa, &addr, &port);
+	fd = given_use(all->given, l, str_c(l->name), &addr, port);
+	if (fd >= 0) {
+		l->given = true;
+		(void)start_listening(fd);	/* it does already */
+		len = sizeof(at);
+		if (getsockname(fd, (struct sockaddr *)sa, &len) == 0)
+			l->port = port_of(sa);
+		return fd;
+	}
+	if (l->given && l->nfds != 0) {
+		len = sizeof(at);
+		(void)getsockname(l->fds[0], (struct sockaddr *)sa, &len);
+	}
+	fd = open_socket(sa, len, l->nfds != 0);
+	if (fd == -EADDRINUSE && l->nfds == 0 && may_share(all, l->port))
+		fd = open_socket(sa, len, true);
+	if (fd < 0 && l->given && l->nfds != 0) {
+		fd = fcntl(l->fds[0], F_DUPFD_CLOEXEC, 3);
+		return fd < 0 ? -errno : fd;
+	}
+	return fd;
+}
+
 int
 listen_open(struct listeners *all, struct str name, struct str address,
     struct listener **ret, char *err, size_t err_size)
@@ -217,19 +267,15 @@ listen_open(struct listeners *all, struct str name, struct str address,
 	l->fds = xcalloc(all->nworkers, sizeof(*l->fds));
 	l->name = xasprintf("%.*s", STR_ARG(name));
 	l->address = xasprintf("%.*s", STR_ARG(address));
-	l->port = ntohs(sa.ss_family == AF_INET6 ?
-	    ((struct sockaddr_in6 *)(void *)&sa)->sin6_port :
-	    ((struct sockaddr_in *)(void *)&sa)->sin_port);
+	l->port = port_of(&sa);
 	while (l->nfds < all->nworkers) {
-		int fd = open_socket(&sa, len, l->nfds != 0);
+		int fd = next_socket(all, l, &sa, len);
 
-		if (fd == -EADDRINUSE && may_share(all, l->port))
-			fd = open_socket(&sa, len, true);
 		if (fd < 0) {
 			snprintf(err, err_size, "entry point \"%s\": cannot "
 			    "listen on \"%s\": %s%s", l->name, l->address,
 			    strerror(-fd), hint(fd));
-			listener_free(l);
+			listener_free(all, l);
 			return fd;
 		}
 		l->fds[l->nfds++] = fd;
@@ -257,13 +303,23 @@ listen_take(struct listeners *all, const char *name, const char *address,
 	memcpy(l->fds, fds, nfds * sizeof(*fds));
 	l->nfds = nfds;
 	if (listen_parse(str_c(address), &sa, &len, &why) == 0)
-		l->port = ntohs(sa.ss_family == AF_INET6 ?
-		    ((struct sockaddr_in6 *)(void *)&sa)->sin6_port :
-		    ((struct sockaddr_in *)(void *)&sa)->sin_port);
+		l->port = port_of(&sa);
 	l->id = all->next_id++;
 	while (*tail != NULL)
 		tail = &(*tail)->next;
 	*tail = l;
+}
+
+void
+listen_give(struct listeners *all, const char *name, const char *user, int fd)
+{
+	struct given *g = given_add(&all->given, name, fd);
+
+	for (struct listener *l = all->first; l != NULL; l = l->next)
+		if (g != NULL && user[0] != '\0' && strcmp(l->name, user) == 0) {
+			g->user = l;
+			l->given = true;
+		}
 }
 
 /*
@@ -334,7 +390,7 @@ listen_grow(struct listeners *all, char *err, size_t err_size)
 		if (listen_parse(str_c(l->address), &sa, &len, &why) < 0)
 			continue;	/* it was parsed once */
 		while (l->nfds < all->nworkers) {
-			int fd = open_socket(&sa, len, true);
+			int fd = next_socket(all, l, &sa, len);
 
 			if (fd < 0) {
 				snprintf(err, err_size, "cannot listen once "
@@ -366,7 +422,7 @@ listen_close(struct listeners *all, struct listener *l)
 		p = &(*p)->next;
 	if (*p != NULL)
 		*p = l->next;
-	listener_free(l);
+	listener_free(all, l);
 }
 
 void
@@ -374,4 +430,5 @@ listen_close_all(struct listeners *all)
 {
 	while (all->first != NULL)
 		listen_close(all, all->first);
+	given_fini(&all->given);
 }

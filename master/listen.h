@@ -8,10 +8,14 @@
  * connections, and a worker that is respawned takes over the queue of its
  * slot. SO_REUSEPORT would also let a second akkod of the same user bind the
  * same port in silence; so the first socket is bound without it.
+ *
+ * A service manager may give the first socket (given.h). Where this user may
+ * not bind more of its address, all workers accept from that one.
  */
 #ifndef LISTEN_H
 #define LISTEN_H
 
+#include "given.h"
 #include "str.h"
 
 #include <stdbool.h>
@@ -31,11 +35,13 @@ struct listener {
 	bool wanted;		/* by the newest configuration */
 	char *new_name;		/* takes effect with the next table; NULL */
 	bool closing;		/* takes no new ones; closes in a moment */
+	bool given;		/* by a service manager */
 	struct listener *next;
 };
 
 struct listeners {
 	struct listener *first;
+	struct given *given;
 	unsigned nworkers;
 	uint32_t next_id;
 };
@@ -77,6 +83,9 @@ void	listen_steer(struct listeners *all);
  * sent again and then meets whoever listens there next.
  */
 void	listen_deafen(struct listener *l, bool deaf);
+/* One that another master was given, for an entry point, or for none (""). */
+void	listen_give(struct listeners *all, const char *name,
+	    const char *user, int fd);
 /* Closes and unlinks one. */
 void	listen_close(struct listeners *all, struct listener *l);
 void	listen_close_all(struct listeners *all);

@@ -15,6 +15,7 @@ libmaster_a_SOURCES = \
 	master/compile_tls.c \
 	master/control.c master/control.h \
 	master/cpus.c master/cpus.h \
+	master/given.c master/given.h \
 	master/handover.c master/handover.h \
 	master/listen.c master/listen.h \
 	master/logfile.c master/logfile.h \

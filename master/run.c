@@ -484,6 +484,7 @@ prepare(struct master *m)
 	char err[512];
 	int r;
 
+	m->listeners.given = given_from_environment();
 	if ((m->opt.successor && succeed_begin(m) < 0) || load_first(m) < 0)
 		return -EINVAL;
 	if (settings_apply(m, err, sizeof(err)) < 0)
@@ -499,7 +500,9 @@ prepare(struct master *m)
 	if ((r = open_signals(m)) < 0 || (r = make_shared(m)) < 0)
 		return complain(m, strerror(-r));
 	(void)supervise_init(m);
-	return reload_first(m);
+	if ((r = reload_first(m)) == 0)
+		given_complain(m->listeners.given);
+	return r;
 }
 
 static void

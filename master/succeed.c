@@ -34,7 +34,7 @@ struct predecessor {
 	struct watch watch;
 	struct ho_state state;
 	struct ho_old old;
-	struct handover *listeners;	/* as they came */
+	struct handover *listeners;	/* and what was given, as they came */
 	unsigned nlisteners;
 	int fds[HO_STATE_FDS];
 	json_t *notes;
@@ -103,7 +103,7 @@ read_state(struct predecessor *b, int sock)
 			have_state = true;
 			b->state = h->u.state;
 			memcpy(b->fds, h->fds, sizeof(b->fds));
-		} else if (h->type == HO_LISTENER) {
+		} else if (h->type == HO_LISTENER || h->type == HO_GIVEN) {
 			b->nlisteners++;
 		} else if (h->type == HO_LAST && have_state) {
 			return read_notes(b);
@@ -239,8 +239,12 @@ succeed_take(struct master *m)
 	for (unsigned i = 0; i < b->nlisteners; i++) {
 		struct handover *h = &b->listeners[i];
 
-		listen_take(&m->listeners, h->u.listener.name,
-		    h->u.listener.address, h->fds, h->nfds);
+		if (h->type == HO_LISTENER)
+			listen_take(&m->listeners, h->u.listener.name,
+			    h->u.listener.address, h->fds, h->nfds);
+		else
+			listen_give(&m->listeners, h->u.given.name,
+			    h->u.given.user, h->fds[0]);
 		h->nfds = 0;
 	}
 	return 0;

@@ -221,6 +221,16 @@ handover_write(const struct master *m, int sock, int pid_fd, int socket_fd)
 		snprintf(msg.address, sizeof(msg.address), "%s", l->address);
 		r = handover_send(sock, HO_LISTENER, &msg, l->fds, l->nfds);
 	}
+	for (const struct given *g = m->listeners.given; g != NULL && r == 0;
+	    g = g->next) {
+		struct ho_given msg = { .name = "" };
+
+		snprintf(msg.name, sizeof(msg.name), "%s", g->name);
+		if (g->user != NULL && !g->user->closing)
+			snprintf(msg.user, sizeof(msg.user), "%s",
+			    g->user->name);
+		r = handover_send(sock, HO_GIVEN, &msg, &g->fd, 1);
+	}
 	return r < 0 ? r : handover_send(sock, HO_LAST, NULL, NULL, 0);
 }
 

@@ -37,12 +37,11 @@ class Akkod:
     other words.
     """
 
-    host = "127.0.0.1"
-
     host = "127.0.0.1"		# where its entry points listen
 
     def __init__(self, directory, io, config, values=None, args=(), env=None,
-                 prefix=(), wait=True, program=PROGRAM, host=None):
+                 prefix=(), wait=True, program=PROGRAM, host=None,
+                 pass_fds=()):
         if host is not None:
             self.host = host
         self.dir = Path(directory)
@@ -62,7 +61,8 @@ class Akkod:
             self.process = subprocess.Popen(
                 [*prefix, program, "run", "-c", str(self.config),
                  *self.options(), *args],
-                stdin=subprocess.DEVNULL, stdout=log, stderr=log, env=self.env)
+                stdin=subprocess.DEVNULL, stdout=log, stderr=log, env=self.env,
+                pass_fds=pass_fds)
         if not wait:
             return
         try:
