@@ -8,6 +8,7 @@ libconfig_a_SOURCES = \
 	config/confine.c config/confine.h \
 	config/diag.c config/diag.h \
 	config/document.c config/document.h \
+	config/fields.c config/fields.h \
 	config/json.c config/json.h \
 	config/load.c config/load.h \
 	config/mapping.c config/mapping.h \
@@ -15,7 +16,8 @@ libconfig_a_SOURCES = \
 	config/reader.c config/reader.h \
 	config/rule.c config/rule.h \
 	config/schema.c config/schema.h \
-	config/wire.c config/wire.h
+	config/wire.c config/wire.h \
+	config/writer.c config/writer.h
 
 EXTRA_DIST += config/embedded.yaml
 BUILT_SOURCES += config/embedded.inc
@@ -30,7 +32,11 @@ CONFIG_TEST_LDADD = libconfig.a libauth.a libtls.a libbase.a $(YAML_LIBS) \
 	$(JANSSON_LIBS) $(PCRE2_LIBS) $(OPENSSL_LIBS) $(CRYPT_LIBS)
 UNIT_TESTS += tests/unit/test_rule tests/unit/test_diag \
 	tests/unit/test_reader tests/unit/test_validate tests/unit/test_load \
-	tests/unit/test_json tests/unit/test_wire
+	tests/unit/test_json tests/unit/test_wire \
+	tests/unit/test_writer
+tests_unit_test_writer_CPPFLAGS = $(CONFIG_TEST_CPPFLAGS)
+tests_unit_test_writer_SOURCES = tests/unit/test_writer.c tests/unit/unit.h
+tests_unit_test_writer_LDADD = $(CONFIG_TEST_LDADD) $(CHECK_LIBS)
 tests_unit_test_validate_CPPFLAGS = $(CONFIG_TEST_CPPFLAGS)
 tests_unit_test_validate_SOURCES = tests/unit/test_validate.c \
 	tests/unit/config_said.h tests/unit/unit.h

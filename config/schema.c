@@ -7,14 +7,16 @@
 #include <stdlib.h>
 
 #define OFF(type, m)	offsetof(struct type, m)
-#define F(key, t, type, m)	{ key, t, OFF(type, m), S_NO_ARG, NULL }
+#define F(key, t, type, m)	{ key, t, OFF(type, m), S_NO_ARG, NULL, 0 }
+#define FS(key, t, type, m, how) \
+	{ key, t, OFF(type, m), S_NO_ARG, NULL, how }
 #define FA(key, t, type, m, seen) \
-	{ key, t, OFF(type, m), OFF(type, seen), NULL }
-#define SUB(key, t, type, m, s)	{ key, t, OFF(type, m), S_NO_ARG, &s }
-#define IGNORED(key)	{ key, S_IGNORED, 0, S_NO_ARG, NULL }
-#define IDLE(key)	{ key, S_IDLE, 0, S_NO_ARG, NULL }
-#define LATER(key)	{ key, S_LATER, 0, S_NO_ARG, NULL }
-#define STATIC_LATER(key) { key, S_STATIC_LATER, 0, S_NO_ARG, NULL }
+	{ key, t, OFF(type, m), OFF(type, seen), NULL, 0 }
+#define SUB(key, t, type, m, s)	{ key, t, OFF(type, m), S_NO_ARG, &s, 0 }
+#define IGNORED(key)	{ key, S_IGNORED, 0, S_NO_ARG, NULL, 0 }
+#define IDLE(key)	{ key, S_IDLE, 0, S_NO_ARG, NULL, 0 }
+#define LATER(key)	{ key, S_LATER, 0, S_NO_ARG, NULL, 0 }
+#define STATIC_LATER(key) { key, S_STATIC_LATER, 0, S_NO_ARG, NULL, 0 }
 #define N(fields)	fields, sizeof(fields) / sizeof((fields)[0])
 #define SCHEMA(name, type, what, ...) \
 	static const struct schema name = { what, N(name##_fields), \
@@ -71,7 +73,7 @@ static const struct sfield server_fields[] = {
 	F("url", S_STR, server, url),
 	F("weight", S_INT, server, weight),
 	F("preservePath", S_BOOL, server, preserve_path),
-	{ "fenced", S_PRIVATE, OFF(server, fenced), S_NO_ARG, NULL },
+	{ "fenced", S_PRIVATE, OFF(server, fenced), S_NO_ARG, NULL, 0 },
 };
 static const struct schema server = { "a server", N(server_fields),
     sizeof(struct server), .defaults = server_defaults,
@@ -165,8 +167,10 @@ static const struct sfield chain_fields[] = {
 SCHEMA(chain, mw_chain, "chain", .may_stand_alone = true);
 
 static const struct sfield headers_fields[] = {
-	F("customRequestHeaders", S_PAIRS, mw_headers, custom_request_headers),
-	F("customResponseHeaders", S_PAIRS, mw_headers, custom_response_headers),
+	FS("customRequestHeaders", S_PAIRS, mw_headers, custom_request_headers,
+	    SECRET_FIELDS),
+	FS("customResponseHeaders", S_PAIRS, mw_headers,
+	    custom_response_headers, SECRET_FIELDS),
 	F("accessControlAllowCredentials", S_BOOL, mw_headers, allow_credentials),
 	F("accessControlAllowHeaders", S_STRLIST, mw_headers, allow_headers),
 	F("accessControlAllowMethods", S_STRLIST, mw_headers, allow_methods),
@@ -252,7 +256,7 @@ static const struct schema rate_limit = { "rateLimit", N(rate_limit_fields),
     .may_stand_alone = true, .later = OFF(mw_rate_limit, later) };
 
 static const struct sfield basic_auth_fields[] = {
-	F("users", S_STRLIST, mw_basic_auth, users),
+	FS("users", S_STRLIST, mw_basic_auth, users, SECRET_USERS),
 	F("usersFile", S_STR, mw_basic_auth, users_file),
 	F("realm", S_STR, mw_basic_auth, realm),
 	F("headerField", S_STR, mw_basic_auth, header_field),
@@ -262,7 +266,7 @@ SCHEMA(basic_auth, mw_basic_auth, "basicAuth", .defaults = NULL);
 
 static const struct sfield client_tls_fields[] = {
 	F("ca", S_STR, client_tls, ca), F("cert", S_STR, client_tls, cert),
-	F("key", S_STR, client_tls, key),
+	FS("key", S_STR, client_tls, key, SECRET_PEM),
 	F("insecureSkipVerify", S_BOOL, client_tls, insecure_skip_verify),
 	F("caOptional", S_TRI, client_tls, ca_optional),
 };
@@ -364,7 +368,7 @@ static const struct schema middleware_schema = { "a middleware",
 
 static const struct sfield cert_files_fields[] = {
 	F("certFile", S_STR, cert_files, cert_file),
-	F("keyFile", S_STR, cert_files, key_file),
+	FS("keyFile", S_STR, cert_files, key_file, SECRET_PEM),
 	F("stores", S_STRLIST, cert_files, stores),
 };
 static const struct schema cert_files = { "a certificate",
@@ -472,15 +476,15 @@ static const struct sfield tls_fields[] = {
 SCHEMA(tls, dynamic, "tls", .may_stand_alone = true);
 
 static const struct sfield dynamic_file_fields[] = {
-	{ "http", S_STRUCT, 0, OFF(dynamic, http_present), &http },
-	{ "tls", S_STRUCT, 0, S_NO_ARG, &tls },
+	{ "http", S_STRUCT, 0, OFF(dynamic, http_present), &http, 0 },
+	{ "tls", S_STRUCT, 0, S_NO_ARG, &tls, 0 },
 	STATIC_LATER("tcp"), STATIC_LATER("udp"),
 };
 const struct schema schema_dynamic_file = { "a provider's file",
     N(dynamic_file_fields), sizeof(struct dynamic), .may_stand_alone = true };
 
 /* The inline structs of an entry point all read into the entry point itself. */
-#define EP(key, s)	{ key, S_STRUCT, 0, S_NO_ARG, &s }
+#define EP(key, s)	{ key, S_STRUCT, 0, S_NO_ARG, &s, 0 }
 
 /* ---- Entry points ----------------------------------------------------------------------- */
 
@@ -666,16 +670,16 @@ SCHEMA(log_query, access_log_config, "queryParameters",
 static const struct sfield access_fields_fields[] = {
 	F("defaultMode", S_STR, access_log_config, fields.default_mode),
 	F("names", S_PAIRS, access_log_config, fields.names),
-	{ "headers", S_STRUCT, 0, S_NO_ARG, &log_headers },
-	{ "queryParameters", S_STRUCT, 0, S_NO_ARG, &log_query },
+	{ "headers", S_STRUCT, 0, S_NO_ARG, &log_headers, 0 },
+	{ "queryParameters", S_STRUCT, 0, S_NO_ARG, &log_query, 0 },
 };
 SCHEMA(access_fields, access_log_config, "fields", .may_stand_alone = true);
 
 static const struct sfield access_log_fields[] = {
 	F("filePath", S_STR, access_log_config, file_path),
 	F("format", S_STR, access_log_config, format),
-	{ "filters", S_STRUCT, 0, S_NO_ARG, &filters },
-	{ "fields", S_STRUCT, 0, S_NO_ARG, &access_fields },
+	{ "filters", S_STRUCT, 0, S_NO_ARG, &filters, 0 },
+	{ "fields", S_STRUCT, 0, S_NO_ARG, &access_fields, 0 },
 	F("bufferingSize", S_INT, access_log_config, buffering_size),
 	F("addInternals", S_BOOL, access_log_config, add_internals),
 	STATIC_LATER("otlp"), IDLE("dualOutput"),
@@ -703,7 +707,7 @@ SCHEMA(kube_status, kube_provider, "ingressEndpoint", .may_stand_alone = true);
 
 #define KUBE_FIELDS							\
 	F("endpoint", S_STR, kube_provider, endpoint),			\
-	F("token", S_STR, kube_provider, token),			\
+	FS("token", S_STR, kube_provider, token, SECRET_VALUE),		\
 	F("certAuthFilePath", S_STR, kube_provider, ca_file),		\
 	F("namespaces", S_STRLIST, kube_provider, namespaces),		\
 	F("labelSelector", S_STR, kube_provider, label_selector),	\
@@ -721,7 +725,7 @@ SCHEMA(kube_status, kube_provider, "ingressEndpoint", .may_stand_alone = true);
 
 static const struct sfield kube_ingress_fields[] = {
 	KUBE_FIELDS,
-	{ "ingressEndpoint", S_STRUCT, 0, S_NO_ARG, &kube_status },
+	{ "ingressEndpoint", S_STRUCT, 0, S_NO_ARG, &kube_status, 0 },
 	F("disableIngressClassLookup", S_BOOL, kube_provider, no_class_lookup),
 	F("strictPrefixMatching", S_BOOL, kube_provider, strict_prefix),
 	F("reportNodeInternalIPs", S_BOOL, kube_provider, report_node_ips),
@@ -832,16 +836,16 @@ static const struct sfield root_fields[] = {
 	SUB("entryPoints", S_MAP, config, entry_points, entry_point_schema),
 	SUB("log", S_STRUCT, config, log, log_schema),
 	SUB("accessLog", S_OBJECT, config, access_log, access_log),
-	{ "providers", S_STRUCT, 0, S_NO_ARG, &providers },
+	{ "providers", S_STRUCT, 0, S_NO_ARG, &providers, 0 },
 	SUB("ping", S_OBJECT, config, ping, ping),
 	SUB("serversTransport", S_STRUCT, config, default_transport,
 	    transport_schema),
 	SUB("akkod", S_STRUCT, config, akkod, akkod),
 	{ "http", S_STRUCT, OFF(config, dynamic),
-	    OFF(config, dynamic.http_present), &http },
+	    OFF(config, dynamic.http_present), &http, 0 },
 	SUB("tls", S_STRUCT, config, dynamic, tls),
-	{ "core", S_STRUCT, 0, S_NO_ARG, &core },
-	{ "api", S_STRUCT, 0, S_NO_ARG, &api },
+	{ "core", S_STRUCT, 0, S_NO_ARG, &core, 0 },
+	{ "api", S_STRUCT, 0, S_NO_ARG, &api, 0 },
 	IGNORED("global"), IDLE("metrics"), IGNORED("tcpServersTransport"),
 	STATIC_LATER("tcp"), STATIC_LATER("udp"),
 	STATIC_LATER("certificatesResolvers"), STATIC_LATER("tracing"),

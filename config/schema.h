@@ -32,6 +32,15 @@ enum stype {
 
 #define S_NO_ARG	0xffff
 
+/* What of a value is not for everybody to see. */
+enum secrecy {
+	SECRET_NOT,
+	SECRET_VALUE,	/* all of it, unless it is the path of a file */
+	SECRET_PEM,	/* a key that stands there itself */
+	SECRET_USERS,	/* what follows the name: "user:hash" */
+	SECRET_FIELDS	/* values of header fields whose name says so */
+};
+
 struct schema;
 struct sfield {
 	const char *key;
@@ -39,6 +48,7 @@ struct sfield {
 	uint16_t off;
 	uint16_t arg;			/* offset of a bool, or S_NO_ARG */
 	const struct schema *sub;
+	uint8_t secret;			/* enum secrecy */
 };
 
 struct schema {

@@ -2,13 +2,11 @@
 /* Objects in binary; see wire.h. */
 #include "wire.h"
 
-#include "alloc.h"
+#include "fields.h"
 #include "model.h"
 
 #include <errno.h>
 #include <stdlib.h>
-
-struct any_list { char *v; unsigned n; };
 
 /* ---- Writing -------------------------------------------------------------- */
 
@@ -49,21 +47,10 @@ put_pairs(struct buf *b, const struct pairlist *l)
 	}
 }
 
-/* A struct as its defaults leave it; the caller frees it. */
-static char *
-plain_of(const struct schema *s)
-{
-	char *obj = xcalloc(1, s->bytes);
-
-	if (s->defaults != NULL)
-		s->defaults(obj);
-	return obj;
-}
-
 static void
 put_fresh(struct buf *b, const struct schema *s, const char *obj)
 {
-	char *plain = plain_of(s);
+	char *plain = fields_plain(s);
 
 	put_struct(b, s, obj, plain);
 	free(plain);
@@ -72,7 +59,7 @@ put_fresh(struct buf *b, const struct schema *s, const char *obj)
 static void
 put_list(struct buf *b, const struct schema *s, const struct any_list *l)
 {
-	char *plain = plain_of(s);
+	char *plain = fields_plain(s);
 
 	put_number(b, l->n, 4);
 	for (unsigned i = 0; i < l->n; i++)
@@ -93,49 +80,6 @@ put_scalar(struct buf *b, const struct sfield *f, const char *at)
 		return;
 	default:
 		put_number(b, (uint64_t)*(const int64_t *)(const void *)at, 8);
-	}
-}
-
-static size_t
-scalar_bytes(enum stype type)
-{
-	return type == S_BOOL || type == S_PRIVATE ? sizeof(bool) :
-	    type == S_TRI ? sizeof(enum tri) : sizeof(int64_t);
-}
-
-/* Is there anything to say about the field? `s` is where it stands. */
-static bool
-is_said(const struct schema *s, const struct sfield *f, const char *obj,
-    const char *plain)
-{
-	const char *at = obj + f->off;
-
-	if (f->arg != S_NO_ARG && *(const bool *)(const void *)(obj + f->arg))
-		return true;
-	switch ((enum stype)f->type) {
-	case S_STR:
-	case S_OBJECT:
-		return *(char *const *)(const void *)at != NULL;
-	case S_STRLIST:
-		return ((const struct strlist *)(const void *)at)->n != 0;
-	case S_PAIRS:
-		return ((const struct pairlist *)(const void *)at)->n != 0;
-	case S_LIST:
-		return ((const struct any_list *)(const void *)at)->n != 0;
-	case S_STRUCT:
-		return true;		/* taken back when it is empty */
-	case S_LATER:
-		return s->later != 0 && str_eq(str_c(*(char *const *)
-		    (const void *)(obj + s->later)), str_c(f->key));
-	case S_BOOL:
-	case S_PRIVATE:
-	case S_TRI:
-	case S_INT:
-	case S_DURATION:
-		return memcmp(at, plain + f->off,
-		    scalar_bytes((enum stype)f->type)) != 0;
-	default:
-		return false;		/* maps are told entry by entry */
 	}
 }
 
@@ -177,7 +121,7 @@ put_struct(struct buf *b, const struct schema *s, const char *obj,
 		const struct sfield *f = &s->fields[i];
 		size_t from = b->n;
 
-		if (!is_said(s, f, obj, plain))
+		if (!fields_said(s, f, obj, plain))
 			continue;
 		buf_putc(b, (char)(uint8_t)(i + 1));
 		put_value(b, f, obj + f->off, plain + f->off);

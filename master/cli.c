@@ -73,6 +73,8 @@ static const struct command {
 	    "another program takes over, without a lost connection" },
 	{ "status", cli_status, OPT_COMMON | OPT_JSON, false,
 	    "show workers, entry points, configuration" },
+	{ "routes", cli_routes, OPT_COMMON | OPT_JSON, false,
+	    "show every route with the object it came from" },
 	{ "check", cli_check, OPT_COMMON, false,
 	    "report everything wrong with a configuration" },
 	{ "ca", cli_ca, OPT_COMMON | OPT_PEM, false,

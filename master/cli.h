@@ -6,6 +6,7 @@
 #ifndef CLI_H
 #define CLI_H
 
+#include <jansson.h>
 #include <stdbool.h>
 
 enum cli_status {
@@ -55,6 +56,20 @@ int	cli_reload(const struct cli *c);
 int	cli_drain(const struct cli *c);
 int	cli_upgrade(const struct cli *c);
 int	cli_status(const struct cli *c);
+int	cli_routes(const struct cli *c);
+
+/* ---- What commands that ask share, in cli_ask.c ---------------------------- */
+
+/*
+ * Asks the running akkod; the reference to the request is taken. NULL with
+ * *ret_status set and the reason on standard error when it has nothing to say.
+ */
+json_t *cli_ask(const struct cli *c, json_t *request, int *ret_status);
+/* Prints an answer as it is. */
+int	cli_print_json(json_t *answer);
+/* Members of an answer: "" and 0 where there is none of that type. */
+const char *cli_text(const json_t *o, const char *key);
+long long cli_number(const json_t *o, const char *key);
 /* The directory in which to look for a running akkod; the caller frees it. */
 char   *cli_runtime_dir(const struct cli *c);
 

@@ -47,16 +47,16 @@ ask(const struct cli *c, json_t *request)
 	return answer;
 }
 
-static const char *
-text_of(const json_t *o, const char *key)
+const char *
+cli_text(const json_t *o, const char *key)
 {
 	const char *s = json_string_value(json_object_get(o, key));
 
 	return s != NULL ? s : "";
 }
 
-static long long
-number_of(const json_t *o, const char *key)
+long long
+cli_number(const json_t *o, const char *key)
 {
 	return (long long)json_integer_value(json_object_get(o, key));
 }
@@ -67,8 +67,31 @@ verdict(const json_t *answer)
 {
 	if (json_is_true(json_object_get(answer, "ok")))
 		return CLI_OK;
-	fprintf(stderr, "akkod: %s\n", text_of(answer, "error"));
+	fprintf(stderr, "akkod: %s\n", cli_text(answer, "error"));
 	return CLI_FAILED;
+}
+
+json_t *
+cli_ask(const struct cli *c, json_t *request, int *ret_status)
+{
+	json_t *answer = ask(c, request);
+
+	*ret_status = answer == NULL ? CLI_NOT_RUNNING : verdict(answer);
+	if (*ret_status == CLI_OK) {
+		json_object_del(answer, "ok");
+		return answer;
+	}
+	json_decref(answer);
+	return NULL;
+}
+
+int
+cli_print_json(json_t *answer)
+{
+	(void)json_dumpf(answer, stdout, JSON_INDENT(2));
+	printf("\n");
+	json_decref(answer);
+	return CLI_OK;
 }
 
 /* Not for what has ended and waits for its parent. */
@@ -127,7 +150,7 @@ cli_upgrade(const struct cli *c)
 	r = verdict(answer);
 	if (r == CLI_OK)
 		printf("akkod runs (pid %lld); the workers of before drain\n",
-		    number_of(answer, "pid"));
+		    cli_number(answer, "pid"));
 	json_decref(answer);
 	return r;
 }
@@ -147,12 +170,12 @@ cli_reload(const struct cli *c)
 	r = verdict(answer);
 	if (r == CLI_OK && json_object_get(answer, "kept") != NULL) {
 		fprintf(stderr, "akkod: the provider's last good content "
-		    "stays: %s\n", text_of(answer, "kept"));
+		    "stays: %s\n", cli_text(answer, "kept"));
 		r = CLI_FAILED;
 	}
 	if (r == CLI_OK)
 		printf("generation %lld is served by every worker\n",
-		    number_of(answer, "generation"));
+		    cli_number(answer, "generation"));
 	json_decref(answer);
 	return r;
 }
@@ -168,14 +191,14 @@ print_workers(const json_t *o)
 	json_array_foreach(json_object_get(o, "workers"), i, w) {
 		printf("worker %lld: %s, pid %lld, generation %lld, %s (%s), "
 		    "%lld connections, %lld requests, %lld restarts\n",
-		    number_of(w, "id"), text_of(w, "state"),
-		    number_of(w, "pid"), number_of(w, "generation"),
-		    text_of(w, "backend"), text_of(w, "why"),
-		    number_of(w, "connections"), number_of(w, "requests"),
-		    number_of(w, "restarts"));
+		    cli_number(w, "id"), cli_text(w, "state"),
+		    cli_number(w, "pid"), cli_number(w, "generation"),
+		    cli_text(w, "backend"), cli_text(w, "why"),
+		    cli_number(w, "connections"), cli_number(w, "requests"),
+		    cli_number(w, "restarts"));
 		if (json_object_get(w, "refused") != NULL)
 			printf("  did not take the newest generation: %s\n",
-			    text_of(w, "refused"));
+			    cli_text(w, "refused"));
 	}
 }
 
@@ -188,8 +211,8 @@ print_old_workers(const json_t *o)
 	if (!json_is_object(old))
 		return;
 	printf("workers of before: %lld, which end what they have",
-	    number_of(old, "workers"));
-	if (strcmp(text_of(old, "table"), "kept") == 0)
+	    cli_number(old, "workers"));
+	if (strcmp(cli_text(old, "table"), "kept") == 0)
 		printf(" and keep the configuration of before");
 	printf("\n");
 }
@@ -203,46 +226,42 @@ print_status(const json_t *o)
 	size_t i;
 
 	printf("akkod %s, pid %lld, %s for %lld s, generation %lld%s\n",
-	    text_of(o, "version"), number_of(o, "pid"), text_of(o, "state"),
-	    number_of(o, "uptime"), number_of(o, "generation"),
+	    cli_text(o, "version"), cli_number(o, "pid"), cli_text(o, "state"),
+	    cli_number(o, "uptime"), cli_number(o, "generation"),
 	    json_is_true(json_object_get(o, "ready")) ? "" :
 	    ", not ready: ping says no");
-	printf("configuration: %s\n", text_of(config, "source"));
+	printf("configuration: %s\n", cli_text(config, "source"));
 	if (json_is_string(json_object_get(config, "error")))
 		printf("  the newest was not taken: %s\n",
-		    text_of(config, "error"));
+		    cli_text(config, "error"));
 	print_workers(o);
 	print_old_workers(o);
 	json_array_foreach(json_object_get(o, "listeners"), i, e)
-		printf("entry point %s: %s\n", text_of(e, "entry_point"),
-		    text_of(e, "address"));
-	printf("routers: %lld good, %zu broken\n", number_of(routers, "ok"),
+		printf("entry point %s: %s\n", cli_text(e, "entry_point"),
+		    cli_text(e, "address"));
+	printf("routers: %lld good, %zu broken\n", cli_number(routers, "ok"),
 	    json_array_size(json_object_get(routers, "broken")));
 	json_array_foreach(json_object_get(routers, "broken"), i, e)
-		printf("  %s: %s (%s)\n", text_of(e, "name"),
-		    text_of(e, "error"),
+		printf("  %s: %s (%s)\n", cli_text(e, "name"),
+		    cli_text(e, "error"),
 		    json_is_true(json_object_get(e, "matches")) ?
 		    "answers 503" : "matches nothing");
-	if (number_of(o, "log_dropped") != 0)
-		printf("log: %lld lines lost\n", number_of(o, "log_dropped"));
+	if (cli_number(o, "log_dropped") != 0)
+		printf("log: %lld lines lost\n", cli_number(o, "log_dropped"));
 }
 
 int
 cli_status(const struct cli *c)
 {
-	json_t *answer = ask(c, json_pack("{s:s}", "command", "status"));
 	int r;
+	json_t *answer = cli_ask(c, json_pack("{s:s}", "command", "status"),
+	    &r);
 
 	if (answer == NULL)
-		return CLI_NOT_RUNNING;
-	r = verdict(answer);
-	if (r == CLI_OK && c->json) {
-		json_object_del(answer, "ok");
-		(void)json_dumpf(answer, stdout, JSON_INDENT(2));
-		printf("\n");
-	} else if (r == CLI_OK) {
-		print_status(answer);
-	}
+		return r;
+	if (c->json)
+		return cli_print_json(answer);
+	print_status(answer);
 	json_decref(answer);
-	return r;
+	return CLI_OK;
 }

@@ -228,6 +228,23 @@ find(struct control *all, uint64_t id)
 	return NULL;
 }
 
+int
+control_fd(struct control *c, uint64_t client)
+{
+	const struct client *cl = find(c, client);
+
+	return cl != NULL ? cl->watch.fd : -1;
+}
+
+void
+control_leave(struct control *c, uint64_t client)
+{
+	struct client *cl = find(c, client);
+
+	if (cl != NULL)
+		client_close(cl);
+}
+
 /* One line; takes the reference. */
 static void
 put_line(struct control *all, uint64_t id, json_t *line, bool last)
@@ -332,7 +349,8 @@ read_answer(int fd, char *err, size_t err_size)
 {
 	struct buf in = BUF_INIT;
 	json_t *last = NULL;
-	char piece[2048];
+	static char piece[65536];
+	size_t seen = 0;	/* bytes without a line's end: answers are large */
 
 	snprintf(err, err_size, "akkod ended before it answered");
 	while (last == NULL) {
@@ -344,14 +362,17 @@ read_answer(int fd, char *err, size_t err_size)
 		if (n <= 0)
 			break;
 		buf_put(&in, piece, (size_t)n);
-		while (last == NULL && in.n != 0 &&
-		    (nl = memchr(in.p, '\n', in.n)) != NULL) {
+		while (last == NULL && in.n != seen &&
+		    (nl = memchr(in.p + seen, '\n', in.n - seen)) != NULL) {
 			size_t used = (size_t)(nl - in.p) + 1;
+
+			seen = 0;
 
 			last = take_line(in.p, used);
 			memmove(in.p, in.p + used, in.n - used);
 			in.n -= used;
 		}
+		seen = in.n;
 	}
 	buf_fini(&in);
 	return last;

@@ -35,6 +35,10 @@ void	control_progress(struct control *c, uint64_t client, const char *text);
 void	control_end(struct control *c, uint64_t client, json_t *reply);
 /* The last line of a command that failed. */
 void	control_fail(struct control *c, uint64_t client, const char *text);
+/* The socket of a client; -1 when it has left. */
+int	control_fd(struct control *c, uint64_t client);
+/* Another process answers it. */
+void	control_leave(struct control *c, uint64_t client);
 /* Writes what is queued, for at most a second: before the master ends. */
 void	control_flush(struct control *c);
 

@@ -16,6 +16,7 @@
  *   names_dns.c  the DNS child and what it found
  *   cluster.c    what the same child says of a Kubernetes cluster
  *   status.c     akkod status
+ *   report.c     commands that only look, answered by a copy of the master
  *   notify.c     what the service manager is told
  *   upgrade.c    another program takes over from this one
  *   succeed.c    this one takes over from another
@@ -108,6 +109,7 @@ struct waiter {
 };
 
 #define WAITERS_MAX	32
+#define REPORTS_MAX	8
 
 /* Hashes of the diagnostics that were logged last, sorted. */
 struct said { uint64_t *v; unsigned n; };
@@ -185,6 +187,7 @@ struct master {
 	uint64_t status_clients[WAITERS_MAX];
 	unsigned nstatus_clients;
 	struct timer_at status_timer;
+	pid_t reports[REPORTS_MAX];	/* see report.c; 0: none */
 };
 
 /* ---- run.c ------------------------------------------------------------------------------ */

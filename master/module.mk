@@ -4,7 +4,9 @@ libmaster_a_CPPFLAGS = $(AM_CPPFLAGS) $(I_MASTER)
 libmaster_a_SOURCES = \
 	master/cli.c master/cli.h \
 	master/cli_ask.c \
+	master/cli_routes.c \
 	master/cli_run.c \
+	master/cli_table.c master/cli_table.h \
 	master/cluster.c \
 	master/compile.c master/compile.h master/compile_impl.h \
 	master/compile_hosts.c master/compile_hosts.h \
@@ -28,9 +30,11 @@ libmaster_a_SOURCES = \
 	master/notify.c master/notify.h \
 	master/publish.c \
 	master/reload.c \
+	master/report.c master/report.h \
 	master/rescue.c \
 	master/resize.c \
 	master/run.c \
+	master/routes.c \
 	master/runtime.c master/runtime.h \
 	master/server_url.c master/server_url.h \
 	master/settings.c master/settings.h \
@@ -40,6 +44,7 @@ libmaster_a_SOURCES = \
 	master/supervise.c \
 	master/tickets_rotate.c \
 	master/upgrade.c \
+	master/view.c master/view.h \
 	master/watch.c \
 	master/will.c \
 	master/world.c master/world.h \
@@ -63,7 +68,13 @@ UNIT_TESTS += tests/unit/test_compile tests/unit/test_master_cli \
 	tests/unit/test_master_control tests/unit/test_master_logfile
 MASTER_TEST_LIBS = libmaster.a libconfig.a libroute.a libauth.a libtls.a \
 	libshm.a libbase.a $(ALL_LIBS) $(CHECK_LIBS)
-UNIT_TESTS += tests/unit/test_rule_program tests/unit/test_parts
+UNIT_TESTS += tests/unit/test_rule_program tests/unit/test_parts \
+	tests/unit/test_cli_table
+tests_unit_test_cli_table_CPPFLAGS = $(AM_CPPFLAGS) $(I_MASTER) \
+	-I$(srcdir)/tests/unit
+tests_unit_test_cli_table_SOURCES = tests/unit/test_cli_table.c \
+	tests/unit/unit.h
+tests_unit_test_cli_table_LDADD = $(MASTER_TEST_LIBS)
 tests_unit_test_parts_CPPFLAGS = $(AM_CPPFLAGS) $(I_MASTER) \
 	-I$(srcdir)/tests/unit
 tests_unit_test_parts_SOURCES = tests/unit/test_parts.c tests/unit/unit.h

@@ -19,6 +19,7 @@
 #include "local_ca.h"
 #include "log.h"
 #include "notify.h"
+#include "report.h"
 #include "settings.h"
 #include "source.h"
 
@@ -260,6 +261,8 @@ on_command(void *arg, uint64_t client, const char *command,
 {
 	struct master *m = arg;
 
+	if (report_start(m, client, command, request))
+		return;
 	if (strcmp(command, "status") == 0)
 		status_ask(m, client);
 	else if (strcmp(command, "reload") == 0)

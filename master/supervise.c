@@ -19,6 +19,7 @@
 #include "local_ca.h"
 #include "log.h"
 #include "privdrop.h"
+#include "report.h"
 
 #include <assert.h>
 #include <errno.h>
@@ -667,7 +668,7 @@ supervise_reap(struct master *m)
 	/* All of them: as process 1 of a container we inherit orphans. */
 	while ((pid = waitpid(-1, &status, WNOHANG)) > 0) {
 		bool known = dns_reaped(m, pid) ||
-		    upgrade_reaped(m, pid, status);
+		    upgrade_reaped(m, pid, status) || report_reaped(m, pid);
 
 		for (unsigned i = 0; i < WORKERS_MAX && !known; i++)
 			if (m->slots[i].pid == pid) {

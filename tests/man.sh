@@ -19,7 +19,7 @@ done
 # Keys: the first word of each line of a table in config/schema.c.
 # Private ones are written by akkod itself and refused in files.
 keys=$(sed '/"[A-Za-z0-9]*", S_PRIVATE/d' config/schema.c | tr '\n\t' '  ' | grep -oE \
-	'(\b(F|FA|SUB|EP|IGNORED|IDLE|LATER|STATIC_LATER)\(|\{ )"[A-Za-z0-9]+"[,)]' |
+	'(\b(F|FA|FS|SUB|EP|IGNORED|IDLE|LATER|STATIC_LATER)\(|\{ )"[A-Za-z0-9]+"[,)]' |
 	sed 's/^[^"]*"//; s/".*//' | sort -u)
 [ "$(printf '%s\n' "$keys" | wc -l)" -gt 200 ] || say "config/schema.c reads otherwise now"
 # Words of the lines that name keys: "http.tls" counts for both its parts.
