@@ -3,6 +3,7 @@
 #include "change.h"
 
 #include "confine.h"
+#include "hash.h"
 #include "model.h"
 #include "validate.h"
 #include "wire.h"
@@ -58,6 +59,33 @@ change_decode(enum change_kind kind, struct str body, struct arena *a,
 		return -EINVAL;
 	*ret = obj;
 	return 0;
+}
+
+/* Services stand in services, but no deeper than this in what is hashed. */
+#define DEPTH	6
+
+static uint64_t
+fingerprint(const struct schema *s, unsigned depth, uint64_t h)
+{
+	for (unsigned i = 0; i < s->nfields && depth < DEPTH; i++) {
+		const struct sfield *f = &s->fields[i];
+
+		h = hash_str(str_c(f->key), h + f->type);
+		if (f->sub != NULL && f->type != S_IGNORED)
+			h = fingerprint(f->sub, depth + 1, h);
+	}
+	return h;
+}
+
+uint64_t
+change_fingerprint(void)
+{
+	uint64_t h = 0;
+
+	for (int kind = 0; kind < CHANGE_NOTE; kind++)
+		h = fingerprint(change_schema((enum change_kind)kind), 0,
+		    h + 1);
+	return h;
 }
 
 enum verdict
@@ -180,4 +208,32 @@ change_next(struct str *rest, struct change *ret)
 		return -EPROTO;
 	ret->body = in;
 	return 1;
+}
+
+void
+change_put_state(struct buf *body, const struct change_state *s)
+{
+	const uint64_t v[] = { s->objects, s->errors, (uint64_t)s->heard };
+
+	for (size_t i = 0; i < ARRAY_SIZE(v); i++) {
+		put_number(body, (uint32_t)v[i], 4);
+		put_number(body, (uint32_t)(v[i] >> 32), 4);
+	}
+}
+
+int
+change_get_state(struct str body, struct change_state *ret)
+{
+	uint64_t v[3];
+
+	if (body.n != sizeof(v))
+		return -EPROTO;
+	for (size_t i = 0; i < ARRAY_SIZE(v); i++)
+		v[i] = number(body.p + 8 * i, 4) |
+		    (uint64_t)number(body.p + 8 * i + 4, 4) << 32;
+	/* They are shown as JSON's integers, and times are subtracted. */
+	if (v[0] > INT64_MAX || v[1] > INT64_MAX || v[2] > INT64_MAX)
+		return -EPROTO;
+	*ret = (struct change_state){ v[0], v[1], (nsec_t)v[2] };
+	return 0;
 }

@@ -14,6 +14,7 @@
 #define CHANGE_H
 
 #include "buf.h"
+#include "clock.h"
 #include "diag.h"
 #include "schema.h"
 
@@ -27,7 +28,8 @@ enum change_op {
 	CHANGE_COMMIT,
 	CHANGE_SYNCED,		/* followed by a commit */
 	CHANGE_SETTINGS,	/* to the controller; body: struct kube_provider */
-	CHANGE_STATE,		/* of a watch; name, why, origin: its version */
+	CHANGE_STATE,		/* of a watch; name, why, origin: its version;
+				   body: struct change_state */
 	CHANGE_OPS
 };
 
@@ -48,6 +50,13 @@ struct change {
 	struct str name, origin, why, body;
 };
 
+/* What is counted of a watch. */
+struct change_state {
+	uint64_t objects;	/* in the cache */
+	uint64_t errors;	/* requests that failed, ever */
+	nsec_t heard;		/* last word of the server, monotonic; 0: none */
+};
+
 /* "kubernetes", "kubernetescrd": what stands after '@'. */
 extern const char *const change_providers[CHANGE_PARTS];
 /* The schema of a kind's body; NULL for notes. */
@@ -64,6 +73,8 @@ enum verdict change_check(enum change_kind kind, const char *name, void *obj,
  */
 int	change_decode(enum change_kind kind, struct str body, struct arena *a,
 	    void **ret);
+/* Of all bodies' layouts: who has another one cannot read them. */
+uint64_t change_fingerprint(void);
 /* "router", ... for messages. */
 extern const char *const change_words[CHANGE_KINDS];
 
@@ -72,6 +83,9 @@ extern const char *const change_words[CHANGE_KINDS];
  * reader takes; origin and why are cut to fit.
  */
 int	change_put(struct buf *out, const struct change *c);
+void	change_put_state(struct buf *body, const struct change_state *s);
+/* 0, or -EPROTO. */
+int	change_get_state(struct str body, struct change_state *ret);
 /*
  * Takes the first record off *rest; its slices point into *rest. 1, 0 when it
  * is not complete yet, -EPROTO when no more may be read.

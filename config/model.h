@@ -379,6 +379,7 @@ struct akkod_config {
 	char *io, *user, *runtime_directory, *state_directory;
 	struct akkod_limits limits;
 	nsec_t orphan_grace;		/* how long workers serve without a master */
+	bool kubernetes_snapshot;	/* keep what Kubernetes said on disk */
 	struct akkod_tls tls;
 	struct place place;
 };

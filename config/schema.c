@@ -800,6 +800,7 @@ static const struct sfield akkod_fields[] = {
 	F("runtimeDirectory", S_STR, akkod_config, runtime_directory),
 	F("stateDirectory", S_STR, akkod_config, state_directory),
 	F("orphanGrace", S_DURATION, akkod_config, orphan_grace),
+	F("kubernetesSnapshot", S_BOOL, akkod_config, kubernetes_snapshot),
 	SUB("limits", S_STRUCT, akkod_config, limits, limits),
 	SUB("tls", S_STRUCT, akkod_config, tls, akkod_tls),
 };
@@ -828,6 +829,7 @@ root_defaults(void *obj)
 	c->throttle = 2 * NSEC_SEC;
 	c->akkod.orphan_grace = 10 * NSEC_SEC;
 	c->akkod.tls.small_records_from = 20 * NSEC_MSEC;
+	c->akkod.kubernetes_snapshot = true;
 	c->default_transport.max_idle_conns_per_host = 200;
 	log_defaults(&c->log);
 }

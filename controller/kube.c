@@ -14,6 +14,7 @@
 
 #define PARTS	2
 #define TOGETHER	(3 * NSEC_SEC)
+#define COUNTS	(5 * NSEC_SEC)	/* how often mere numbers are told */
 #define SWEEP	1024	/* flushes between two looks for unused certificates */
 
 struct watched {
@@ -22,7 +23,11 @@ struct watched {
 	unsigned parts;		/* who needs it: KUBE_FOR_* */
 	char *absent;		/* why it is not there, or NULL */
 	char *state, *version;
-	bool state_told;
+	uint64_t errors;		/* requests that failed, ever */
+	nsec_t heard;			/* the server's last word; 0: none */
+	bool state_told;		/* all of it */
+	bool state_new;			/* more than numbers are untold */
+	nsec_t told;			/* when it was told last */
 };
 
 struct kube {
@@ -359,6 +364,8 @@ kube_absent(struct kube *k, unsigned watch, const char *why)
 	kube_list_begin(k, watch);
 	kube_list_end(k, watch);
 	w->absent = xstrdup(why);
+	w->errors++;
+	w->heard = clock_mono();
 	if (!told)
 		log_warn("%s: %s; there are none for akkod, it is tried again "
 		    "now and then", name, why);
@@ -377,11 +384,38 @@ kube_state(struct kube *k, unsigned watch, const char *state,
 	if (w->state != NULL && strcmp(w->state, state) == 0 &&
 	    strcmp(w->version, resource_version) == 0)
 		return;
+	w->state_new |= w->state == NULL || strcmp(w->state, state) != 0;
 	free(w->state);
-	free(w->version);
 	w->state = xstrdup(state);
+	free(w->version);
 	w->version = xstrdup(resource_version);
 	w->state_told = false;
+}
+
+void
+kube_heard(struct kube *k, unsigned watch, const char *resource_version)
+{
+	struct watched *w = &k->watched[watch];
+
+	w->heard = clock_mono();
+	w->state_told = false;
+	if (w->state != NULL && resource_version != NULL &&
+	    strcmp(w->version, resource_version) != 0) {
+		free(w->version);
+		w->version = xstrdup(resource_version);
+	}
+}
+
+void
+kube_lost(struct kube *k, unsigned watch, const char *why,
+    const char *resource_version)
+{
+	char *text = xasprintf("lost: %s", why);
+
+	k->watched[watch].errors++;
+	k->watched[watch].state_told = false;
+	kube_state(k, watch, text, resource_version);
+	free(text);
 }
 
 /* ---- Sending ------------------------------------------------------------------------- */
@@ -397,22 +431,39 @@ complete(const struct kube *k, unsigned part)
 }
 
 static void
-tell_states(struct kube *k)
+tell_state(struct kube *k, unsigned watch)
 {
-	for (unsigned i = 0; i < k->n; i++) {
-		struct watched *w = &k->watched[i];
-		char *name;
+	struct watched *w = &k->watched[watch];
+	struct change_state count = { k->lists[watch].n, w->errors, w->heard };
+	char *name = watch_text(&k->watches[watch]);
+	struct buf body = BUF_INIT;
 
-		if (w->state == NULL || w->state_told)
-			continue;
-		name = watch_text(&k->watches[i]);
-		(void)change_put(&k->stream, &(struct change){
-		    .op = CHANGE_STATE, .kind = CHANGE_NOTE,
-		    .name = str_c(name), .why = str_c(w->state),
-		    .origin = str_c(w->version) });
-		free(name);
-		w->state_told = true;
-	}
+	change_put_state(&body, &count);
+	(void)change_put(&k->stream, &(struct change){ .op = CHANGE_STATE,
+	    .kind = CHANGE_NOTE, .name = str_c(name), .why = str_c(w->state),
+	    .origin = str_c(w->version), .body = buf_str(&body) });
+	buf_fini(&body);
+	free(name);
+	w->state_told = true;
+	w->state_new = false;
+}
+
+/* When the state of a watch is to be told: words at once, numbers now and then. */
+static nsec_t
+state_due(const struct watched *w)
+{
+	return w->state == NULL || w->state_told ? NSEC_NEVER :
+	    w->state_new ? 0 : w->told + COUNTS;
+}
+
+static void
+tell_states(struct kube *k, nsec_t now)
+{
+	for (unsigned i = 0; i < k->n; i++)
+		if (state_due(&k->watched[i]) <= now) {
+			tell_state(k, i);
+			k->watched[i].told = now;
+		}
 }
 
 /* The earliest time at which a provider that has changes may be built. */
@@ -460,6 +511,9 @@ kube_next(const struct kube *k)
 		    k->complete[i] + TOGETHER < next)
 			next = k->complete[i] + TOGETHER;
 	}
+	for (unsigned i = 0; i < k->n; i++)
+		if (state_due(&k->watched[i]) < next)
+			next = state_due(&k->watched[i]);
 	return next;
 }
 
@@ -477,7 +531,7 @@ kube_flush(struct kube *k)
 		k->built[i] = now;
 		provider_flush(k->provider[i], &v, &k->stream);
 	}
-	tell_states(k);
+	tell_states(k, now);
 	kube_view_fini(&v);
 	/* Not often: only what is built again is asked for. */
 	if (++k->flushes % SWEEP == 0)

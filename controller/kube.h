@@ -98,10 +98,16 @@ int	kube_remove(struct kube *k, unsigned watch, const json_t *object);
  */
 void	kube_absent(struct kube *k, unsigned watch, const char *why);
 /*
- * The connection of a watch, for status: "listing", "watching", "lost: ...";
+ * The connection of a watch, for status: "listing", "watching";
  * the version may be NULL.
  */
 void	kube_state(struct kube *k, unsigned watch, const char *state,
+	    const char *resource_version);
+/* The server has said something; for status. The version may be NULL. */
+void	kube_heard(struct kube *k, unsigned watch,
+	    const char *resource_version);
+/* A request failed; what is known stays. */
+void	kube_lost(struct kube *k, unsigned watch, const char *why,
 	    const char *resource_version);
 
 /*

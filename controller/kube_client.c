@@ -231,6 +231,7 @@ take_event(struct watcher *w, json_t *event)
 	version = string_at(object, "metadata", "resourceVersion");
 	if (version != NULL)
 		set_text(&w->version, version);
+	kube_heard(w->c->k, w->index, w->version);
 	if (strcmp(type, "ADDED") == 0 || strcmp(type, "MODIFIED") == 0)
 		r = kube_put(w->c->k, w->index, object);
 	else if (strcmp(type, "DELETED") == 0)
@@ -352,6 +353,7 @@ list_ended(struct watcher *w)
 	w->begun = false;
 	w->listed = true;
 	w->refusals = 0;
+	kube_heard(w->c->k, w->index, w->version);
 	kube_list_end(w->c->k, w->index);
 	at_once(w, WATCHING);
 }
@@ -377,10 +379,7 @@ absent(struct watcher *w, long status)
 static void
 lost(struct watcher *w, enum state next, const char *why)
 {
-	char text[300];
-
-	snprintf(text, sizeof(text), "lost: %s", why);
-	tell(w, text);
+	kube_lost(w->c->k, w->index, why, w->version);
 	log_limited(LOG_WARN, "kubernetes: %s: %s; what was known keeps "
 	    "serving", kube_resources[w->what->kind].plural, why);
 	if (next == LISTING) {

@@ -228,8 +228,10 @@ print_status(const json_t *o)
 	printf("akkod %s, pid %lld, %s for %lld s, generation %lld%s\n",
 	    cli_text(o, "version"), cli_number(o, "pid"), cli_text(o, "state"),
 	    cli_number(o, "uptime"), cli_number(o, "generation"),
-	    json_is_true(json_object_get(o, "ready")) ? "" :
-	    ", not ready: ping says no");
+	    json_is_true(json_object_get(o, "draining")) ?
+	    ", not ready: it drains, ping says no" : "");
+	if (json_is_string(json_object_get(o, "waiting")))
+		printf("not ready: waiting for %s\n", cli_text(o, "waiting"));
 	printf("configuration: %s\n", cli_text(config, "source"));
 	if (json_is_string(json_object_get(config, "error")))
 		printf("  the newest was not taken: %s\n",

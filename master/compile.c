@@ -249,6 +249,7 @@ entry_point(struct compiler *c, const struct entry_point *e)
 		.proxy_protocol = e->proxy_protocol != NULL,
 		.proxy_insecure = e->proxy_protocol != NULL &&
 		    e->proxy_protocol->insecure,
+		.incomplete = c->w->incomplete,
 	};
 
 	t.trusted = trusted_ranges(c, e, &e->forwarded.trusted_ips);

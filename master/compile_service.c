@@ -277,6 +277,7 @@ compile_server(struct compiler *c, struct str url, uint32_t transport,
 static const struct { const char *name; enum tservice_kind kind; } internals[] = {
 	{ "noop@internal", TSERVICE_NOOP },
 	{ "ping@internal", TSERVICE_PING },
+	{ "readyz@internal", TSERVICE_READYZ },
 	{ "demo@internal", TSERVICE_DEMO },
 	{ "demo-login@internal", TSERVICE_DEMO_LOGIN },
 };
@@ -301,6 +302,7 @@ internal_service(struct compiler *c, const char *name)
 		t.servers = build_vec(c->b, NULL, 0, 1);
 		t.transport = compile_transport(c, NULL)->index;
 		t.not_ready = c->w->not_ready;
+		t.waiting = build_cstr(c->b, c->w->waiting);
 		t.ping_status = c->w->config->ping != NULL ? (uint32_t)
 		    c->w->config->ping->terminating_status : 503;
 		res->index = build_add(c->b, BUILD_SERVICES, &t);
@@ -369,6 +371,7 @@ build_service(struct compiler *c, struct service *s, struct result *res)
 	}
 	t = (struct tservice){
 		.name = build_cstr(c->b, s->o.name),
+		.waiting = build_cstr(c->b, NULL),
 		.kind = TSERVICE_LOAD_BALANCER,
 		.pass_host_header = lb->pass_host_header != TRI_FALSE,
 		.transport = tr->index,

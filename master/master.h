@@ -26,6 +26,7 @@
 #ifndef MASTER_H
 #define MASTER_H
 
+#include "change.h"
 #include "compile.h"
 #include "control.h"
 #include "handover.h"
@@ -153,7 +154,6 @@ struct master {
 	struct publication now;
 	struct waiter waiters[WAITERS_MAX];
 	struct timer_at waiter_timer;
-	struct timer_at snapshot_timer;
 	struct timer_at renew_timer;
 
 	struct logfile log, access_log;
@@ -182,6 +182,7 @@ struct master {
 	struct timer_at start_timer;
 	nsec_t sync_until;		/* how long the workers wait for a cluster */
 	bool unready;			/* drained: ping says no */
+	char *waiting;			/* which providers have not spoken, or NULL */
 	uint64_t stop_clients[WAITERS_MAX];	/* who asked for the stop */
 	unsigned nstop_clients;
 	uint64_t status_clients[WAITERS_MAX];
@@ -326,6 +327,9 @@ unsigned cluster_world(struct master *m, const struct config *c,
 	    struct world_part *out);
 /* Has every configured provider been synchronised once? */
 bool	cluster_synced(const struct master *m);
+/* One provider: state, objects, what was refused. */
+json_t *cluster_source(const struct master *m, enum change_part part);
+/* The watches that providers share, and the snapshot. */
 json_t *cluster_status(const struct master *m);
 
 /* ---- status.c ---------------------------------------------------------------------------------- */

@@ -38,6 +38,7 @@ libmaster_a_SOURCES = \
 	master/runtime.c master/runtime.h \
 	master/server_url.c master/server_url.h \
 	master/settings.c master/settings.h \
+	master/snapshot.c master/snapshot.h \
 	master/source.c master/source.h \
 	master/status.c \
 	master/succeed.c \
@@ -75,6 +76,12 @@ tests_unit_test_cli_table_CPPFLAGS = $(AM_CPPFLAGS) $(I_MASTER) \
 tests_unit_test_cli_table_SOURCES = tests/unit/test_cli_table.c \
 	tests/unit/unit.h
 tests_unit_test_cli_table_LDADD = $(MASTER_TEST_LIBS)
+UNIT_TESTS += tests/unit/test_snapshot
+tests_unit_test_snapshot_CPPFLAGS = $(AM_CPPFLAGS) $(I_MASTER) \
+	-I$(srcdir)/tests/unit
+tests_unit_test_snapshot_SOURCES = tests/unit/test_snapshot.c \
+	tests/unit/unit.h
+tests_unit_test_snapshot_LDADD = $(MASTER_TEST_LIBS)
 tests_unit_test_parts_CPPFLAGS = $(AM_CPPFLAGS) $(I_MASTER) \
 	-I$(srcdir)/tests/unit
 tests_unit_test_parts_SOURCES = tests/unit/test_parts.c tests/unit/unit.h

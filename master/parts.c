@@ -9,6 +9,7 @@
 #include <stdlib.h>
 
 #define STATES_MAX	4096		/* watches; more are not shown */
+#define PIECE		(64u << 10)	/* of a snapshot at once */
 
 struct entry {
 	enum change_kind kind;
@@ -31,11 +32,15 @@ struct part {
 	struct pending *pending;
 	unsigned npending;
 	bool synced, sweep;	/* once; at the next commit */
+	bool restored;		/* from a snapshot, until it is synced */
 	bool gathered;		/* dynamic is up to date */
 	struct dynamic dynamic;
 };
 
-struct state { char *name, *text, *version; };
+struct state {
+	char *name, *text, *version;
+	struct change_state count;
+};
 
 struct parts {
 	struct part part[CHANGE_PARTS];
@@ -256,6 +261,7 @@ sweep(struct parts *p, struct part *t)
 			drop(p, t, i);
 		}
 	t->synced = true;
+	t->restored = false;
 	t->sweep = false;
 	return changed;
 }
@@ -322,26 +328,32 @@ put_aside(struct parts *p, const struct change *c, const char **why)
 	return 0;
 }
 
-static void
+static int
 set_state(struct parts *p, const struct change *c)
 {
 	struct state *s = NULL;
+	struct change_state count;
+
+	if (change_get_state(c->body, &count) < 0)
+		return -EPROTO;
 
 	for (unsigned i = 0; i < p->nstates; i++)
 		if (str_eq(str_c(p->states[i].name), c->name))
 			s = &p->states[i];
 	if (s == NULL) {
 		if (p->nstates == STATES_MAX)
-			return;
+			return 0;
 		p->states = xreallocarray(p->states, p->nstates + 1,
 		    sizeof(*s));
 		s = &p->states[p->nstates++];
-		*s = (struct state){ text(c->name), NULL, NULL };
+		*s = (struct state){ .name = text(c->name) };
 	}
 	free(s->text);
 	free(s->version);
 	s->text = text(c->why);
 	s->version = text(c->origin);
+	s->count = count;
+	return 0;
 }
 
 static int
@@ -362,8 +374,8 @@ take(struct parts *p, const struct change *c, bool *ret_changed,
 		t->sweep = true;
 		return 0;
 	case CHANGE_STATE:
-		set_state(p, c);
-		return 0;
+		*why = "the state of a watch";
+		return set_state(p, c);
 	default:
 		*why = "a record that is not for the master";
 		return -EPROTO;
@@ -404,8 +416,6 @@ parts_restart(struct parts *p)
 	p->round++;
 }
 
-/* ---- For the world -------------------------------------------------------------- */
-
 static void
 dynamic_free(struct dynamic *d)
 {
@@ -418,6 +428,88 @@ dynamic_free(struct dynamic *d)
 	free(d->certificates.v);
 	*d = (struct dynamic){ 0 };
 }
+
+/* ---- Saving -------------------------------------------------------------------- */
+
+void
+parts_save(const struct parts *p, struct buf *out)
+{
+	for (int i = 0; i < CHANGE_PARTS; i++) {
+		const struct part *t = &p->part[i];
+		struct change end = { .part = (enum change_part)i };
+
+		if (!t->synced)
+			continue;
+		for (unsigned k = 0; k < t->n; k++) {
+			const struct entry *e = t->v[k];
+
+			if (e != NULL)
+				(void)change_put(out, &(struct change){
+				    .op = CHANGE_UPSERT, .part = end.part,
+				    .kind = e->kind, .verdict = e->verdict,
+				    .name = str_c(e->name),
+				    .origin = str_c(e->origin),
+				    .why = str_c(e->why),
+				    .body = buf_str(&e->body) });
+		}
+		end.op = CHANGE_SYNCED;
+		(void)change_put(out, &end);
+		end.op = CHANGE_COMMIT;
+		(void)change_put(out, &end);
+	}
+}
+
+/* Its entries are of a sender long gone, so the next one's sweep takes them. */
+static void
+take_part(struct parts *p, struct parts *from, int i)
+{
+	struct part *t = &p->part[i], *s = &from->part[i];
+	struct part had = *t;
+	size_t bytes = 0;
+
+	free(had.v);
+	names_fini(&had.index);
+	dynamic_free(&had.dynamic);
+
+	for (unsigned k = 0; k < s->n; k++)
+		bytes += s->v[k]->body.n + s->v[k]->arena.used;
+	*t = *s;
+	t->pending = had.pending;
+	t->npending = had.npending;
+	t->sweep = had.sweep;
+	t->synced = false;
+	t->restored = true;
+	*s = (struct part){ .v = NULL };
+	from->bytes -= bytes;
+	from->objects -= t->n;
+	p->bytes += bytes;
+	p->objects += t->n;
+}
+
+int
+parts_restore(struct parts *p, struct str bytes, const char **why)
+{
+	struct parts *saved = parts_new();
+	bool changed;
+	int r = 0;
+
+	saved->round = 0;
+	for (; r == 0 && bytes.n != 0; bytes = str_from(bytes, PIECE))
+		r = parts_feed(saved, str_head(bytes, PIECE), &changed, why);
+	if (r == 0 && saved->in.n != 0)
+		r = -EPROTO;
+	for (int i = 0; i < CHANGE_PARTS; i++)
+		if (saved->part[i].npending != 0)
+			r = -EPROTO;
+	for (int i = 0; r == 0 && i < CHANGE_PARTS; i++)
+		if (saved->part[i].synced && !p->part[i].synced &&
+		    p->part[i].n == 0)
+			take_part(p, saved, i);
+	parts_free(saved);
+	return r;
+}
+
+/* ---- For the world -------------------------------------------------------------- */
 
 #define ROOM(t, list, kind)						\
 	(list).v = xcalloc((t)->count[kind], sizeof(*(list).v))
@@ -494,7 +586,7 @@ parts_world(struct parts *p, struct world_part out[CHANGE_PARTS])
 	for (unsigned i = 0; i < CHANGE_PARTS; i++) {
 		struct part *t = &p->part[i];
 
-		if (!t->synced)
+		if (!t->synced && !t->restored)
 			continue;
 		if (!t->gathered)
 			gather(t);
@@ -510,6 +602,12 @@ bool
 parts_synced(const struct parts *p, enum change_part part)
 {
 	return p->part[part].synced;
+}
+
+bool
+parts_restored(const struct parts *p, enum change_part part)
+{
+	return p->part[part].restored;
 }
 
 unsigned
@@ -533,11 +631,12 @@ parts_notes(const struct parts *p, enum change_part part,
 
 void
 parts_states(const struct parts *p, void (*fn)(void *arg, const char *name,
-    const char *state, const char *version), void *arg)
+    const char *state, const char *version, const struct change_state *count),
+    void *arg)
 {
 	for (unsigned i = 0; i < p->nstates; i++)
 		fn(arg, p->states[i].name, p->states[i].text,
-		    p->states[i].version);
+		    p->states[i].version, &p->states[i].count);
 }
 
 void

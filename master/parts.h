@@ -30,10 +30,24 @@ int	parts_feed(struct parts *p, struct str bytes, bool *ret_changed,
 /* A controller starts anew: half records and open batches are forgotten. */
 void	parts_restart(struct parts *p);
 
-/* The parts that have been synchronised once; borrowed until the next feed. */
+/*
+ * Appends all that synchronised parts hold, as one who starts anew would say
+ * it; certificates with their keys.
+ */
+void	parts_save(const struct parts *p, struct buf *out);
+/*
+ * Takes what was saved, for each part that no controller has synchronised yet;
+ * it counts until one does. All of it must be in order: -EPROTO with static
+ * text in *why, and nothing is taken.
+ */
+int	parts_restore(struct parts *p, struct str bytes, const char **why);
+
+/* The parts that are synchronised or restored; borrowed until the next feed. */
 unsigned parts_world(struct parts *p, struct world_part out[CHANGE_PARTS]);
 /* Has the part been synchronised once? */
 bool	parts_synced(const struct parts *p, enum change_part part);
+/* Is it what a snapshot said? */
+bool	parts_restored(const struct parts *p, enum change_part part);
 unsigned parts_count(const struct parts *p, enum change_part part,
 	    enum change_kind kind);
 /* Calls fn for each note: an object that was refused, and why. */
@@ -42,7 +56,7 @@ void	parts_notes(const struct parts *p, enum change_part part,
 	    void *arg);
 /* Calls fn for each watch of the controller and what it says of it. */
 void	parts_states(const struct parts *p, void (*fn)(void *arg,
-	    const char *name, const char *state, const char *version),
-	    void *arg);
+	    const char *name, const char *state, const char *version,
+	    const struct change_state *count), void *arg);
 
 #endif

@@ -3,15 +3,10 @@
  * Generations: sealed, sent to every worker, acknowledged by each. Who waits
  * for one (a start, a reload) is answered when all workers serve it or when it
  * is known which does not and why.
- *
- * The last published table is also written to the state directory
- * (table.snapshot), for looking at after an accident. It holds no keys and is
- * never read back: a start needs a readable configuration.
  */
 #include "master.h"
 
 #include "alloc.h"
-#include "dir.h"
 #include "log.h"
 #include "memfd.h"
 
@@ -23,66 +18,6 @@
 #include <unistd.h>
 
 #define ACK_TIME	(15 * NSEC_SEC)
-#define SNAPSHOT_DELAY	(2 * NSEC_SEC)
-
-/* ---- Snapshot ------------------------------------------------------------------------- */
-
-static int
-write_all(int fd, const char *p, size_t n)
-{
-	while (n > 0) {
-		ssize_t done = write(fd, p, n);
-
-		if (done < 0 && errno == EINTR)
-			continue;
-		if (done <= 0)
-			return done < 0 ? -errno : -EIO;
-		p += done;
-		n -= (size_t)done;
-	}
-	return 0;
-}
-
-/* Beside its place, synced, renamed: never half a file (S-206). */
-static int
-snapshot_write(const char *dir, const void *p, size_t n)
-{
-	char *tmp = xasprintf("%s/.table.snapshot.%d", dir, (int)getpid());
-	char *to = xasprintf("%s/table.snapshot", dir);
-	int fd = open(tmp, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC |
-	    O_NOFOLLOW, 0600);
-	int r = fd < 0 ? -errno : write_all(fd, p, n);
-
-	if (r == 0 && fsync(fd) < 0)
-		r = -errno;
-	if (fd >= 0)
-		(void)close(fd);
-	if (r == 0 && rename(tmp, to) < 0)
-		r = -errno;
-	if (r < 0)
-		(void)unlink(tmp);
-	free(tmp);
-	free(to);
-	return r;
-}
-
-static void
-snapshot_fire(struct timer_at *t)
-{
-	struct master *m = t->arg;
-	const void *p;
-	size_t n;
-	int r;
-
-	if (m->now.table_fd < 0 || memfd_map(m->now.table_fd, &p, &n) < 0)
-		return;
-	(void)dir_make(m->state_dir);	/* writing tells */
-	r = snapshot_write(m->state_dir, p, n);
-	memfd_unmap(p, n);
-	if (r < 0)
-		log_debug("snapshot of the table in \"%s\": %s", m->state_dir,
-		    strerror(-r));
-}
 
 /* ---- Publishing ------------------------------------------------------------------------- */
 
@@ -136,9 +71,6 @@ publish_table(struct master *m, struct compiled *c)
 	next.info = *c;
 	drop_publication(&m->now);
 	m->now = next;
-	m->snapshot_timer.fire = snapshot_fire;
-	m->snapshot_timer.arg = m;
-	loop_at(m->loop, &m->snapshot_timer, clock_mono() + SNAPSHOT_DELAY);
 	for (unsigned i = 0; i < WORKERS_MAX && m->slots != NULL; i++)
 		publish_to(&m->slots[i]);
 	succeed_published(m);

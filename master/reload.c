@@ -301,6 +301,16 @@ set_renewal(struct master *m, nsec_t renew_at)
 	    (left < RENEW_MAX ? left : RENEW_MAX));
 }
 
+/* For status, and the log when a source is the last one to come. */
+static void
+set_waiting(struct master *m, const char *waiting)
+{
+	if (m->waiting != NULL && waiting == NULL)
+		log_info("all providers have said what there is");
+	free(m->waiting);
+	m->waiting = waiting != NULL ? xstrdup(waiting) : NULL;
+}
+
 static int
 compile_and_publish(struct master *m, struct world *w, struct diags *d)
 {
@@ -315,6 +325,7 @@ compile_and_publish(struct master *m, struct world *w, struct diags *d)
 	struct compiled c;
 	nsec_t renew_at;
 
+	set_waiting(m, w->waiting);
 	need_ca(m, w);
 	env.ca = m->ca;
 	if (m->certs == NULL)

@@ -541,6 +541,7 @@ finish(struct master *m)
 	diags_fini(&m->first_diags);
 	free(m->state_dir);
 	free(m->config_error);
+	free(m->waiting);
 	free(m->failure);
 	loop_free(m->loop);
 }
@@ -619,8 +620,7 @@ master_run(const struct run_options *opt)
 	    .log = LOGFILE_INIT, .access_log = LOGFILE_INIT,
 	    .live_fd = -1, .tickets_fd = -1, .will_fd = -1,
 	    .now = { .table_fd = -1, .keys_fd = -1 },
-	    .waiter_timer.at = NSEC_NEVER, .snapshot_timer.at = NSEC_NEVER,
-	    .renew_timer.at = NSEC_NEVER, .status_timer.at = NSEC_NEVER,
+	    .waiter_timer.at = NSEC_NEVER, .renew_timer.at = NSEC_NEVER, .status_timer.at = NSEC_NEVER,
 	    .started = clock_wall() };
 	/* Each compilation uses what the last one freed: no faults again. */
 	(void)mallopt(M_MMAP_THRESHOLD, KEEP_BYTES);

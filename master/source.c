@@ -148,6 +148,36 @@ source_free(struct source *s)
 	free(s);
 }
 
+/*
+ * Who is configured and has said nothing yet. Of a cluster it will soon be
+ * known, so what no router matches may well have one; files that cannot be read
+ * are the operator's (errata A2).
+ */
+static void
+set_waiting(const struct source *s, struct world *w,
+    const struct world_part *more, unsigned nmore)
+{
+	const struct { bool wanted; const char *name; } all[] = {
+		{ s->config->file != NULL && s->provided == NULL, "file" },
+		{ s->config->kube_ingress != NULL, "kubernetes" },
+		{ s->config->kube_crd != NULL, "kubernetescrd" },
+	};
+	const char *text = NULL;
+
+	for (size_t i = 0; i < ARRAY_SIZE(all); i++) {
+		bool spoke = !all[i].wanted;
+
+		for (unsigned n = 0; n < nmore; n++)
+			spoke |= strcmp(more[n].provider, all[i].name) == 0;
+		if (spoke)
+			continue;
+		w->incomplete |= i > 0;
+		text = world_printf(w, "%s%s%s", text != NULL ? text : "",
+		    text != NULL ? ", " : "", all[i].name);
+	}
+	w->waiting = text;
+}
+
 struct world *
 source_world(const struct source *s, const struct world_part *more,
     unsigned nmore, struct diags *diags)
@@ -165,5 +195,6 @@ source_world(const struct source *s, const struct world_part *more,
 		parts[n++] = more[i];
 	w = world_make(s->config, parts, n, diags);
 	w->not_ready = s->config->file != NULL && s->provided == NULL;
+	set_waiting(s, w, more, nmore);
 	return w;
 }

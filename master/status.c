@@ -113,6 +113,32 @@ config_json(const struct master *m)
 	return o;
 }
 
+/* What the routes come from, and whether it is all there. */
+static json_t *
+sources_json(const struct master *m)
+{
+	const struct source *s = m->source;
+	const struct dynamic *d = s->provided != NULL ? &s->provided->dynamic :
+	    &s->config->dynamic;
+	json_t *o = json_object();
+
+	if (s->config->file != NULL)
+		json_object_set_new(o, "file", json_pack(
+		    "{s:s, s:{s:i, s:i, s:i, s:i}, s:i}", "state",
+		    s->provided == NULL ? "waiting" : "synced", "objects",
+		    "router", (int)d->routers.n, "service",
+		    (int)d->services.n, "middleware", (int)d->middlewares.n,
+		    "certificate", (int)d->certificates.n, "errors",
+		    m->config_error != NULL ? 1 : 0));
+	if (s->config->kube_ingress != NULL)
+		json_object_set_new(o, change_providers[PART_INGRESS],
+		    cluster_source(m, PART_INGRESS));
+	if (s->config->kube_crd != NULL)
+		json_object_set_new(o, change_providers[PART_CRD],
+		    cluster_source(m, PART_CRD));
+	return o;
+}
+
 static json_t *
 status_json(const struct master *m)
 {
@@ -129,7 +155,11 @@ status_json(const struct master *m)
 	    "uptime", (json_int_t)((clock_wall() - m->started) / NSEC_SEC),
 	    "generation", (json_int_t)m->now.number);
 	json_object_set_new(o, "ready", json_boolean(m->phase ==
-	    PHASE_RUNNING && !m->unready));
+	    PHASE_RUNNING && !m->unready && m->waiting == NULL));
+	json_object_set_new(o, "draining", json_boolean(m->unready));
+	json_object_set_new(o, "waiting", m->waiting != NULL ?
+	    json_string(m->waiting) : json_null());
+	json_object_set_new(o, "sources", sources_json(m));
 	json_object_set_new(o, "config", config_json(m));
 	json_object_set_new(o, "workers", workers);
 	json_object_set_new(o, "old_workers", succeed_status(m));

@@ -51,7 +51,9 @@ struct world {
 	unsigned ncertificates;
 	const struct cert_files *default_certificate;	/* NULL: none given */
 	const struct config *config;
-	bool not_ready;		/* a provider has given nothing yet (errata A2) */
+	bool not_ready;		/* the file provider has given nothing yet (errata A2) */
+	const char *waiting;	/* "file, kubernetes": who has not; NULL: none */
+	bool incomplete;	/* there may be routes that are not known yet */
 	/* Indexes in the arrays above by qualified name. */
 	struct names ep_names, router_names, service_names, mw_names,
 	    transport_names, options_names;

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * What akkod itself adds to the world: a redirecting router per entry point
- * with http.redirections, and ping (proxy.md 2.4). Names are Traefik's, since
- * logs and dashboards show them.
+ * with http.redirections, and ping with readyz beside it (proxy.md 2.4). Names
+ * are Traefik's, since logs and dashboards show them.
  */
 #include "world.h"
 
@@ -20,6 +20,8 @@ static char any_host[] = "HostRegexp(`^.+$`)";
 static char ping_rule[] = "PathPrefix(`/ping`)";
 static char noop[] = "noop@internal", ping_service[] = "ping@internal";
 static char ping_name[] = "ping", traefik[] = "traefik";
+static char readyz_rule[] = "Path(`/readyz`)", readyz_name[] = "readyz",
+    readyz_service[] = "readyz@internal";
 
 /* Runs of other characters than letters and digits become one '-'. */
 static char *
@@ -128,20 +130,24 @@ redirect(struct world *w, const struct entry_point *ep, struct diags *diags)
 	add_internal(w, &r, diags);
 }
 
+/* ping is Traefik's; readyz says whether all providers have spoken. */
 static void
 ping(struct world *w, struct diags *diags)
 {
 	const struct ping_config *p = w->config->ping;
-	struct router r = { 0 };
+	struct router r = { .priority = INT64_MAX };
 
 	if (p == NULL || p->manual_routing)
 		return;
-	r.o.name = ping_name;
 	r.entry_points = list_of(w, str_c(p->entry_point).n != 0 ?
 	    p->entry_point : traefik);
+	r.o.name = ping_name;
 	r.rule_text = ping_rule;
-	r.priority = INT64_MAX;
 	r.service = ping_service;
+	add_internal(w, &r, diags);
+	r.o.name = readyz_name;
+	r.rule_text = readyz_rule;
+	r.service = readyz_service;
 	add_internal(w, &r, diags);
 }
 

@@ -72,6 +72,7 @@ static const struct tfield router_f[] = { S(trouter, name), S(trouter, rule),
 static const struct tfield rule_f[] = { F(trule, regexp, IDX_AT, T_REGEXP),
     S(trule, name), S(trule, text) };
 static const struct tfield service_f[] = { S(tservice, name),
+    S(tservice, waiting),
     F(tservice, transport, IDX_AT, T_TRANSPORT),
     V(tservice, servers, T_IDX_SERVER) };
 static const struct tfield server_f[] = { S(tserver, url),

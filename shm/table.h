@@ -25,7 +25,7 @@
 #include "str.h"
 
 #define TABLE_MAGIC	UINT64_C(0x0a656c6261746b61)	/* "aktable\n" */
-#define TABLE_ABI	4
+#define TABLE_ABI	5
 #define TNONE		UINT32_MAX
 
 extern const uint32_t table_abi;	/* TABLE_ABI; see table_abi.c */
@@ -111,7 +111,8 @@ struct tentry_point {
 	uint8_t proxy_protocol;		/* a PROXY header may come first */
 	uint8_t proxy_insecure;		/* and counts, whoever sends it */
 	uint8_t http2_websocket;	/* extended CONNECT may be asked for */
-	uint8_t reserved[3];
+	uint8_t incomplete;		/* a provider has not said its routes yet */
+	uint8_t reserved[2];
 };
 
 /* Which TLS options a server name gets on an entry point (proxy.md 5.4). */
@@ -237,6 +238,7 @@ enum tservice_kind {
 	TSERVICE_LOAD_BALANCER,
 	TSERVICE_NOOP,			/* noop@internal: 418 */
 	TSERVICE_PING,
+	TSERVICE_READYZ,		/* readyz@internal: have all providers spoken? */
 	TSERVICE_DEMO,			/* demo@internal: tells what it received */
 	TSERVICE_DEMO_LOGIN,		/* demo-login@internal: form, cookie, verdict */
 	TSERVICE_KINDS
@@ -254,6 +256,7 @@ struct tservice {
 	uint32_t metrics_slot;
 	uint32_t ping_status;		/* ping: while the worker stops */
 	uint32_t reserved;
+	struct tstr waiting;		/* readyz: for which providers; empty: none */
 };
 
 enum tscheme { TSCHEME_HTTP, TSCHEME_HTTPS, TSCHEME_H2C };

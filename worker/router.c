@@ -50,6 +50,14 @@ no_route(struct fiber *f, struct exchange *x, const struct route_match *m)
 	int r;
 
 	x->close |= x->req.host.n == 0;		/* H1-H08 */
+	/* Its router may be among those that are not known yet. */
+	if (x->ep->incomplete) {
+		(void)fields_set_id(&x->resp.fields, FIELD_RETRY_AFTER,
+		    STR("1"));
+		r = respond_error(f, x, 503, REASON_NOT_READY,
+		    STR("not all routes are known yet"));
+		return r < 0 ? r : 1;
+	}
 	r = respond_error(f, x, 404, m->host_known ? REASON_ROUTE_NONE :
 	    REASON_ROUTE_NO_HOST, STR("404 page not found"));
 	return r < 0 ? r : 1;

@@ -171,6 +171,7 @@ services(struct builder *b)
 		struct tservice s = { .name = build_cstr(b, "s@file"),
 		    .kind = (uint16_t)kind, .transport = 0,
 		    .servers = indexes(b, 0, kind == 0 ? 3 : 0),
+		    .waiting = build_cstr(b, "kubernetes"),
 		    .live_slot = kind, .metrics_slot = TNONE };
 
 		(void)build_add(b, BUILD_SERVICES, &s);

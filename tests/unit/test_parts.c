@@ -140,6 +140,87 @@ START_TEST(restart)
 }
 END_TEST
 
+/* What was saved counts until a controller has said all. */
+START_TEST(saved_and_restored)
+{
+	struct buf saved = BUF_INIT;
+	const char *why = "";
+
+	setup_parts();
+	parts_save(parts, &saved);
+	ck_assert_uint_eq(saved.n, 0);
+	ck_assert_int_eq(say_router("r1", "Path(`/1`)"), 0);
+	ck_assert_int_eq(say_router("r2", "Path(`/2`)"), 0);
+	ck_assert_int_eq(end_batch(true), 0);
+	parts_save(parts, &saved);
+
+	setup_parts();
+	/* The controller is in the midst of its first words. */
+	ck_assert_int_eq(say_router("r2", "Path(`/2`)"), 0);
+	ck_assert_int_eq(parts_restore(parts, buf_str(&saved), &why), 0);
+	ck_assert(parts_restored(parts, PART_INGRESS));
+	ck_assert(!parts_synced(parts, PART_INGRESS));
+	ck_assert(!parts_restored(parts, PART_CRD));
+	ck_assert_uint_eq(routers(), 2);
+	ck_assert_int_eq(end_batch(true), 0);
+	ck_assert(changed);
+	ck_assert(!parts_restored(parts, PART_INGRESS));
+	ck_assert(parts_synced(parts, PART_INGRESS));
+	ck_assert_uint_eq(routers(), 1);
+	/* Too late. */
+	ck_assert_int_eq(parts_restore(parts, buf_str(&saved), &why), 0);
+	ck_assert_uint_eq(routers(), 1);
+	buf_fini(&saved);
+}
+END_TEST
+
+/* Half of it is nothing, wherever it is cut. */
+START_TEST(restored_whole_or_not)
+{
+	struct buf saved = BUF_INIT;
+	const char *why = NULL;
+
+	setup_parts();
+	ck_assert_int_eq(say_router("r1", "Path(`/1`)"), 0);
+	ck_assert_int_eq(end_batch(true), 0);
+	parts_save(parts, &saved);
+	for (size_t n = 1; n < saved.n; n++) {
+		setup_parts();
+		/* The mark and the commit are the last records. */
+		ck_assert(parts_restore(parts, str_head(buf_str(&saved), n),
+		    &why) < 0 || routers() == 99);
+	}
+	for (size_t n = 0; n < saved.n; n++) {
+		setup_parts();
+		saved.p[n] ^= 0x40;
+		(void)parts_restore(parts, buf_str(&saved), &why);
+		saved.p[n] ^= 0x40;
+	}
+	buf_fini(&saved);
+}
+END_TEST
+
+START_TEST(states_of_watches)
+{
+	struct change_state s = { 12, 3, 5 * NSEC_SEC }, got;
+	struct buf b = BUF_INIT;
+
+	setup_parts();
+	change_put_state(&b, &s);
+	ck_assert_int_eq(change_get_state(buf_str(&b), &got), 0);
+	ck_assert_uint_eq(got.objects, 12);
+	ck_assert_uint_eq(got.errors, 3);
+	ck_assert_int_eq(got.heard, 5 * NSEC_SEC);
+	ck_assert_int_eq(say((struct change){ .op = CHANGE_STATE,
+	    .name = STR("Ingress"), .body = buf_str(&b) }), 0);
+	ck_assert_int_lt(say((struct change){ .op = CHANGE_STATE,
+	    .name = STR("Ingress"), .body = str_head(buf_str(&b), 8) }), 0);
+	b.p[7] = '\x80';		/* more than JSON can show */
+	ck_assert_int_lt(change_get_state(buf_str(&b), &got), 0);
+	buf_fini(&b);
+}
+END_TEST
+
 START_TEST(in_pieces_of_any_size)
 {
 	struct buf all = BUF_INIT;
@@ -226,4 +307,4 @@ START_TEST(hostile)
 END_TEST
 
 UNIT_MAIN("parts", counts_when_committed, same_again_is_no_change, restart,
-    in_pieces_of_any_size, hostile)
+    saved_and_restored, restored_whole_or_not, states_of_watches, in_pieces_of_any_size, hostile)

@@ -68,6 +68,20 @@ ping(struct fiber *f, struct exchange *x, const struct tservice *sv)
 	return respond_text(f, x, 200, REASON_INTERNAL_SERVICE, STR("OK"));
 }
 
+/* For a pod's probe: true once no route can be missing (kubernetes.md 1.5). */
+static int
+readyz(struct fiber *f, struct exchange *x, const struct tservice *sv)
+{
+	if (x->w->unready)
+		return respond_text(f, x, 503, REASON_INTERNAL_SERVICE,
+		    STR("draining"));
+	if (sv->waiting.n != 0)
+		return respond_text(f, x, 503, REASON_NOT_READY,
+		    arena_printf(&x->arena, "waiting for %.*s",
+		    STR_ARG(table_str(x->t, sv->waiting))));
+	return respond_text(f, x, 200, REASON_INTERNAL_SERVICE, STR("OK"));
+}
+
 int
 service_serve(struct fiber *f, struct exchange *x, const struct tservice *sv)
 {
@@ -77,6 +91,8 @@ service_serve(struct fiber *f, struct exchange *x, const struct tservice *sv)
 		return balance(f, x, sv);
 	case TSERVICE_PING:
 		return ping(f, x, sv);
+	case TSERVICE_READYZ:
+		return readyz(f, x, sv);
 	case TSERVICE_DEMO:
 		return demo_serve(f, x);
 	case TSERVICE_DEMO_LOGIN:
