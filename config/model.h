@@ -23,6 +23,7 @@ struct place {
 struct strlist { char **v; unsigned n; };
 struct strpair { char *name, *value; struct place place; };
 struct pairlist { struct strpair *v; unsigned n; };
+#define LIST(type) struct { struct type *v; unsigned n; }
 
 enum tri { TRI_UNSET, TRI_FALSE, TRI_TRUE };
 
@@ -88,11 +89,46 @@ struct load_balancer {
 	char *later;
 };
 
+/* A share of the requests: a service by the name as written. */
+struct service_share {
+	char *name;
+	int64_t weight;			/* default 1; below 1 it gets none */
+	struct place place;
+};
+
+/* Also highestRandomWeight. */
+struct weighted {
+	LIST(service_share) services;
+	bool health_check;		/* tells who refers to it how it is */
+	char *later;
+};
+
+struct mirror { char *name; int64_t percent; struct place place; };
+
+struct mirroring {
+	char *service;
+	bool mirror_body;
+	int64_t max_body_size;		/* -1: no bound */
+	LIST(mirror) mirrors;
+	bool health_check;
+};
+
+struct failover_errors { struct strlist status; int64_t max_body_size; };
+
+struct failover {
+	char *service, *fallback;
+	bool health_check;
+	struct failover_errors *errors;
+};
+
+/* Exactly one kind is set. The names in it are as written. */
 struct service {
 	struct object o;
 	struct load_balancer *load_balancer;
-	char *later;			/* a kind that is known but not supported yet */
-	int internal_kind;		/* enum tservice_kind of an @internal service, else 0 */
+	struct weighted *weighted, *random_weight;
+	struct mirroring *mirroring;
+	struct failover *failover;
+	struct strlist middlewares;
 };
 
 struct ip_strategy {
@@ -249,8 +285,6 @@ struct tls_store {
 	struct cert_files *default_certificate;
 	char *later;
 };
-
-#define LIST(type) struct { struct type *v; unsigned n; }
 
 struct dynamic {
 	LIST(router) routers;

@@ -3,7 +3,8 @@ noinst_LIBRARIES += libconfig.a
 libconfig_a_CPPFLAGS = $(AM_CPPFLAGS) $(I_CONFIG) -I$(builddir)/config
 libconfig_a_CFLAGS = $(AM_CFLAGS) $(YAML_CFLAGS) $(JANSSON_CFLAGS)
 libconfig_a_SOURCES = \
-	config/validate.c config/validate.h \
+	config/validate.c config/validate.h config/validate_impl.h \
+	config/validate_service.c \
 	config/change.c config/change.h \
 	config/confine.c config/confine.h \
 	config/diag.c config/diag.h \
@@ -15,7 +16,8 @@ libconfig_a_SOURCES = \
 	config/model.h \
 	config/reader.c config/reader.h \
 	config/rule.c config/rule.h \
-	config/schema.c config/schema.h \
+	config/schema.c config/schema.h config/schema_impl.h \
+	config/schema_service.c \
 	config/wire.c config/wire.h \
 	config/writer.c config/writer.h
 

@@ -528,6 +528,7 @@ unknown_key(struct reader *r, const struct schema *s, const yaml_node_t *n,
 
 	if (class == DIAG_WARNING && str_has_caseprefix(key, STR("x-")))
 		return;
+	words[0] = NULL;
 	for (unsigned i = 0; i < s->nfields && i < 95; i++) {
 		words[i] = s->fields[i].key;
 		words[i + 1] = NULL;

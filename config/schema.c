@@ -1,26 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* The schema of Traefik's configuration as far as akkod knows it; see schema.h. */
-#include "schema.h"
-
-#include "model.h"
+#include "schema_impl.h"
 
 #include <stdlib.h>
-
-#define OFF(type, m)	offsetof(struct type, m)
-#define F(key, t, type, m)	{ key, t, OFF(type, m), S_NO_ARG, NULL, 0 }
-#define FS(key, t, type, m, how) \
-	{ key, t, OFF(type, m), S_NO_ARG, NULL, how }
-#define FA(key, t, type, m, seen) \
-	{ key, t, OFF(type, m), OFF(type, seen), NULL, 0 }
-#define SUB(key, t, type, m, s)	{ key, t, OFF(type, m), S_NO_ARG, &s, 0 }
-#define IGNORED(key)	{ key, S_IGNORED, 0, S_NO_ARG, NULL, 0 }
-#define IDLE(key)	{ key, S_IDLE, 0, S_NO_ARG, NULL, 0 }
-#define LATER(key)	{ key, S_LATER, 0, S_NO_ARG, NULL, 0 }
-#define STATIC_LATER(key) { key, S_STATIC_LATER, 0, S_NO_ARG, NULL, 0 }
-#define N(fields)	fields, sizeof(fields) / sizeof((fields)[0])
-#define SCHEMA(name, type, what, ...) \
-	static const struct schema name = { what, N(name##_fields), \
-	    sizeof(struct type), __VA_ARGS__ }
 
 /* ---- Routers ------------------------------------------------------------- */
 
@@ -60,61 +42,6 @@ static const struct sfield router_fields[] = {
 static const struct schema router_schema = { "a router", N(router_fields),
     sizeof(struct router), .place = OFF(router, o.place),
     .may_stand_alone = true, .later = OFF(router, later) };
-
-/* ---- Services ---------------------------------------------------------------- */
-
-static void
-server_defaults(void *obj)
-{
-	((struct server *)obj)->weight = 1;
-}
-
-static const struct sfield server_fields[] = {
-	F("url", S_STR, server, url),
-	F("weight", S_INT, server, weight),
-	F("preservePath", S_BOOL, server, preserve_path),
-	{ "fenced", S_PRIVATE, OFF(server, fenced), S_NO_ARG, NULL, 0 },
-};
-static const struct schema server = { "a server", N(server_fields),
-    sizeof(struct server), .defaults = server_defaults,
-    .place = OFF(server, place) };
-
-static const struct sfield forwarding_fields[] = {
-	F("flushInterval", S_DURATION, response_forwarding, flush_interval),
-};
-SCHEMA(forwarding, response_forwarding, "responseForwarding",
-    .may_stand_alone = true);
-
-static void
-lb_defaults(void *obj)
-{
-	struct load_balancer *lb = obj;
-
-	lb->response_forwarding.flush_interval = 100 * NSEC_MSEC;
-}
-
-static const struct sfield load_balancer_fields[] = {
-	SUB("servers", S_LIST, load_balancer, servers, server),
-	F("strategy", S_STR, load_balancer, strategy),
-	F("passHostHeader", S_TRI, load_balancer, pass_host_header),
-	F("serversTransport", S_STR, load_balancer, servers_transport),
-	SUB("responseForwarding", S_STRUCT, load_balancer, response_forwarding,
-	    forwarding),
-	LATER("sticky"), LATER("healthCheck"), LATER("passiveHealthCheck"),
-};
-static const struct schema load_balancer = { "a loadBalancer",
-    N(load_balancer_fields), sizeof(struct load_balancer),
-    .defaults = lb_defaults, .may_stand_alone = true,
-    .later = OFF(load_balancer, later) };
-
-static const struct sfield service_fields[] = {
-	SUB("loadBalancer", S_OBJECT, service, load_balancer, load_balancer),
-	LATER("weighted"), LATER("mirroring"), LATER("failover"),
-	LATER("highestRandomWeight"), LATER("middlewares"),
-};
-static const struct schema service_schema = { "a service", N(service_fields),
-    sizeof(struct service), .place = OFF(service, o.place),
-    .later = OFF(service, later), .may_stand_alone = true };
 
 /* ---- Middlewares ---------------------------------------------------------------- */
 
@@ -450,7 +377,7 @@ static const struct schema tls_store_schema = { "a TLS store",
     .later = OFF(tls_store, later) };
 
 const struct schema *const schema_router = &router_schema;
-const struct schema *const schema_service = &service_schema;
+const struct schema *const schema_service = &schema_service_object;
 const struct schema *const schema_middleware = &middleware_schema;
 const struct schema *const schema_transport = &transport_schema;
 const struct schema *const schema_tls_options = &tls_options_schema;
@@ -461,7 +388,7 @@ const struct schema *const schema_certificate = &cert_files;
 
 static const struct sfield http_fields[] = {
 	SUB("routers", S_MAP, dynamic, routers, router_schema),
-	SUB("services", S_MAP, dynamic, services, service_schema),
+	SUB("services", S_MAP, dynamic, services, schema_service_object),
 	SUB("middlewares", S_MAP, dynamic, middlewares, middleware_schema),
 	SUB("serversTransports", S_MAP, dynamic, transports, transport_schema),
 	IGNORED("models"),

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* Checks of single objects; see validate.h. */
-#include "validate.h"
+#include "validate_impl.h"
 
 #include "addr.h"
 #include "log.h"
@@ -289,18 +289,6 @@ check_static(struct config *c, struct diags *d)
 
 #define PRIORITY_MAX	(INT64_MAX - 1000)	/* above: akkod's own routers */
 
-/* The reader has told of the key, at its place. */
-static void
-note_later(struct arena *a, struct object *o, enum verdict verdict,
-    const char *key)
-{
-	if (verdict > o->verdict)
-		o->verdict = verdict;
-	if (o->why == NULL)
-		o->why = (char *)(size_t)arena_printf(a,
-		    "%s is not supported yet", key).p;
-}
-
 static void
 check_router(struct router *r, struct arena *a, struct diags *d)
 {
@@ -328,27 +316,10 @@ check_router(struct router *r, struct arena *a, struct diags *d)
 	if (r->rule == NULL)
 		diag_object(d, &r->o, "router", VERDICT_UNUSABLE, "%s", why);
 	else if (r->later != NULL)
-		note_later(a, &r->o, VERDICT_UNUSABLE, r->later);
+		check_later(a, &r->o, VERDICT_UNUSABLE, r->later);
 	else if (r->service == NULL)
 		diag_object(d, &r->o, "router", VERDICT_BROKEN,
 		    "a service is missing");
-}
-
-static void
-check_service(struct service *s, struct arena *a, struct diags *d)
-{
-	const struct load_balancer *lb = s->load_balancer;
-
-	if (s->later != NULL)
-		note_later(a, &s->o, VERDICT_BROKEN, s->later);
-	else if (lb == NULL)
-		diag_object(d, &s->o, "service", VERDICT_BROKEN,
-		    "it needs a loadBalancer");
-	else if (lb->later != NULL)
-		note_later(a, &s->o, VERDICT_BROKEN, lb->later);
-	else if (lb->strategy != NULL && strcmp(lb->strategy, "wrr") != 0)
-		diag_object(d, &s->o, "service", VERDICT_BROKEN,
-		    "strategy \"%s\" is not supported (wrr is)", lb->strategy);
 }
 
 static unsigned
@@ -378,9 +349,9 @@ check_middleware(struct middleware *m, struct arena *a, struct diags *d)
 		diag_object(d, &m->o, "middleware", VERDICT_BROKEN,
 		    "more than one kind is given");
 	else if (m->later != NULL)
-		note_later(a, &m->o, VERDICT_BROKEN, m->later);
+		check_later(a, &m->o, VERDICT_BROKEN, m->later);
 	else if (m->rate_limit != NULL && m->rate_limit->later != NULL)
-		note_later(a, &m->o, VERDICT_BROKEN, m->rate_limit->later);
+		check_later(a, &m->o, VERDICT_BROKEN, m->rate_limit->later);
 }
 
 void
@@ -394,6 +365,6 @@ check_dynamic(struct dynamic *dyn, struct arena *a, struct diags *d)
 		check_middleware(&dyn->middlewares.v[i], a, d);
 	for (unsigned i = 0; i < dyn->transports.n; i++)
 		if (dyn->transports.v[i].later != NULL)
-			note_later(a, &dyn->transports.v[i].o, VERDICT_BROKEN,
+			check_later(a, &dyn->transports.v[i].o, VERDICT_BROKEN,
 			    dyn->transports.v[i].later);
 }

@@ -400,6 +400,7 @@ compile_world(struct world *w, uint64_t generation,
 
 	*ret = (struct compiled){ .renew_at = NSEC_NEVER };
 	c.services = xcalloc(w->nservices, sizeof(*c.services));
+	c.walked = xcalloc(w->nservices, sizeof(*c.walked));
 	c.mws = xcalloc(w->nmiddlewares, sizeof(*c.mws));
 	c.transports = xcalloc(w->ntransports, sizeof(*c.transports));
 	c.options = xcalloc(w->ntls_options, sizeof(*c.options));
@@ -421,6 +422,7 @@ compile_world(struct world *w, uint64_t generation,
 			registry_sweep(regs[i]);
 	build_free(c.b);
 	free(c.services);
+	free(c.walked);
 	free(c.mws);
 	free(c.transports);
 	free(c.options);

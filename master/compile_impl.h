@@ -26,6 +26,8 @@ struct compiler {
 	struct names regexps;
 	struct names blobs;	/* CA bundles by content */
 	struct names internal_names;	/* built-in services that are used */
+	unsigned nesting;	/* services that are being built */
+	uint32_t *walked, walk;	/* services: in which walk one was met */
 };
 
 /* ---- Helpers ---------------------------------------------------------------- */
@@ -50,7 +52,10 @@ char   *compile_lower(struct compiler *c, const char *s);
 
 /* ---- Services, in compile_service.c ------------------------------------------ */
 
-/* Builds what is not built yet. Never NULL; NULL name or unknown: broken. */
+/*
+ * Builds what is not built yet. Never NULL; NULL name or unknown: broken; busy,
+ * with why, while it is being built itself.
+ */
 const struct result *compile_service(struct compiler *c, const char *name);
 const struct result *compile_transport(struct compiler *c, const char *name);
 /*
@@ -64,6 +69,19 @@ uint32_t compile_server(struct compiler *c, struct str url, uint32_t transport,
 int	compile_client_tls(struct compiler *c, const struct client_tls *tls,
 	    const char *name, uint32_t *ret, char **ret_why);
 
+/* A record without anything. */
+struct tservice compile_service_init(struct compiler *c,
+	    const struct service *s, enum tservice_kind kind);
+
+/* ---- Services in services, in compile_tree.c ------------------------------ */
+
+/* One that has no servers of its own. */
+void	compile_tree(struct compiler *c, struct service *s,
+	    struct result *res);
+/* Puts the service's middlewares before the record that was made of it. */
+void	compile_tree_middlewares(struct compiler *c, struct service *s,
+	    struct result *res);
+
 /* ---- Middlewares, in compile_mw.c --------------------------------------------- */
 
 const struct result *compile_mw(struct compiler *c, const char *name);
@@ -75,6 +93,12 @@ struct mw_use { uint32_t index; const struct middleware *m; };
 struct mw_list { struct mw_use *v; unsigned n, cap; };
 int	compile_mw_list(struct compiler *c, const struct strlist *names,
 	    struct mw_list *ret, char **ret_why);
+/*
+ * Appends those of a good service and of all that may answer for it: what the
+ * answer to a request may depend on. In compile_tree.c.
+ */
+void	compile_tree_uses(struct compiler *c, const char *name,
+	    struct mw_list *ret);
 /* A tmw record of this router alone, for kinds with state per router. */
 uint32_t compile_mw_instance(struct compiler *c, const struct mw_use *use,
 	    const char *router);

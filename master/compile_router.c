@@ -308,6 +308,8 @@ fill_router(struct compiler *c, const struct instance *in, struct trouter *t)
 	for (unsigned i = 0; i < mws.n; i++)
 		v[i] = compile_mw_instance(c, &mws.v[i], in->name);
 	t->middlewares = build_vec(c->b, v, mws.n, sizeof(*v));
+	if (service->state == RESULT_GOOD)
+		compile_tree_uses(c, r->service, &mws);
 	apply_auth(c, &mws, t);
 	free(v);
 	free(mws.v);

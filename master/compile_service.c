@@ -282,13 +282,34 @@ static const struct { const char *name; enum tservice_kind kind; } internals[] =
 	{ "demo-login@internal", TSERVICE_DEMO_LOGIN },
 };
 
+struct tservice
+compile_service_init(struct compiler *c, const struct service *s,
+    enum tservice_kind kind)
+{
+	struct tvec none = build_vec(c->b, NULL, 0, 1);
+
+	return (struct tservice){
+		.name = build_cstr(c->b, s->o.name),
+		.waiting = build_cstr(c->b, NULL),
+		.kind = kind,
+		.pass_host_header = 1,
+		.transport = compile_transport(c, NULL)->index,
+		.live_slot = TNONE,
+		.metrics_slot = TNONE,
+		.servers = none,
+		.children = none,
+		.middlewares = none,
+		.statuses = none,
+	};
+}
+
 /* One record per built-in service that is used. */
 static const struct result *
 internal_service(struct compiler *c, const char *name)
 {
 	struct result *res = world_alloc(c->w, sizeof(*res));
-	struct tservice t = { .pass_host_header = 1, .live_slot = TNONE,
-	    .metrics_slot = TNONE };
+	const struct service s = { .o.name = (char *)(size_t)name };
+	struct tservice t = compile_service_init(c, &s, TSERVICE_NOOP);
 	uint32_t have = names_get(&c->internal_names, str_c(name));
 
 	res->state = RESULT_GOOD;
@@ -298,9 +319,6 @@ internal_service(struct compiler *c, const char *name)
 		if (strcmp(internals[i].name, name) != 0)
 			continue;
 		t.kind = internals[i].kind;
-		t.name = build_cstr(c->b, name);
-		t.servers = build_vec(c->b, NULL, 0, 1);
-		t.transport = compile_transport(c, NULL)->index;
 		t.not_ready = c->w->not_ready;
 		t.waiting = build_cstr(c->b, c->w->waiting);
 		t.ping_status = c->w->config->ping != NULL ? (uint32_t)
@@ -344,46 +362,55 @@ build_servers(struct compiler *c, struct service *s, uint32_t transport,
 }
 
 static void
-build_service(struct compiler *c, struct service *s, struct result *res)
+build_balancer(struct compiler *c, struct service *s, struct result *res)
 {
 	const struct load_balancer *lb = s->load_balancer;
-	const struct result *tr;
-	struct tservice t;
+	const struct result *tr = compile_transport(c, lb->servers_transport);
+	struct tservice t = compile_service_init(c, s, TSERVICE_LOAD_BALANCER);
 	bool is_new;
 
-	res->state = RESULT_BROKEN;
-	res->index = TNONE;
-	if (s->o.verdict != VERDICT_OK) {
-		res->why = s->o.why;
-		return;
-	}
-	if (lb == NULL) {
-		compile_broken(c, &s->o, "service", res, "%s", s->later ?
-		    world_printf(c->w, "%s is not supported yet", s->later) :
-		    "no kind is given");
-		return;
-	}
-	tr = compile_transport(c, lb->servers_transport);
 	if (tr == NULL) {
 		compile_broken(c, &s->o, "service", res, "serversTransport "
 		    "\"%s\" does not exist", lb->servers_transport);
 		return;
 	}
-	t = (struct tservice){
-		.name = build_cstr(c->b, s->o.name),
-		.waiting = build_cstr(c->b, NULL),
-		.kind = TSERVICE_LOAD_BALANCER,
-		.pass_host_header = lb->pass_host_header != TRI_FALSE,
-		.transport = tr->index,
-		.flush_interval_ns = lb->response_forwarding.flush_interval,
-		.live_slot = compile_slot(c, c->env->services,
-		    str_c(s->o.name), &is_new),
-		.metrics_slot = TNONE,
-	};
+	t.pass_host_header = lb->pass_host_header != TRI_FALSE;
+	t.transport = tr->index;
+	t.flush_interval_ns = lb->response_forwarding.flush_interval;
+	t.live_slot = compile_slot(c, c->env->services, str_c(s->o.name),
+	    &is_new);
 	if (build_servers(c, s, tr->index, &t.servers, res) < 0)
 		return;
 	res->index = build_add(c->b, BUILD_SERVICES, &t);
 	res->state = RESULT_GOOD;
+}
+
+/* Deeper ones are not even looked at: each takes some of the stack. */
+#define NESTING_MAX	256
+
+static void
+build_service(struct compiler *c, struct service *s, struct result *res)
+{
+	res->index = TNONE;
+	if (s->o.verdict != VERDICT_OK) {
+		/* The reader has told why. */
+		res->state = RESULT_BROKEN;
+		res->why = s->o.why;
+		return;
+	}
+	res->state = RESULT_BUSY;
+	res->why = world_printf(c->w, "service \"%s\" is part of itself",
+	    s->o.name);
+	if (++c->nesting > NESTING_MAX)
+		compile_broken(c, &s->o, "service", res,
+		    "services are nested too deeply");
+	else if (s->load_balancer != NULL)
+		build_balancer(c, s, res);
+	else
+		compile_tree(c, s, res);
+	if (res->state == RESULT_GOOD && s->middlewares.n != 0)
+		compile_tree_middlewares(c, s, res);
+	c->nesting--;
 }
 
 const struct result *

@@ -15,6 +15,7 @@ libmaster_a_SOURCES = \
 	master/compile_rule.c master/compile_rule.h \
 	master/compile_service.c \
 	master/compile_tls.c \
+	master/compile_tree.c \
 	master/control.c master/control.h \
 	master/cpus.c master/cpus.h \
 	master/given.c master/given.h \

@@ -307,6 +307,7 @@ add_service(struct world *w, const struct service *s, const char *provider,
 		copy.load_balancer->servers_transport = world_qualify(w,
 		    s->load_balancer->servers_transport, provider);
 	}
+	copy.middlewares = qualify_list(w, &s->middlewares, provider);
 	w->services = grow(w->services, w->nservices, sizeof(copy));
 	w->services[w->nservices++] = copy;
 }

@@ -15,7 +15,7 @@
 enum ttype_id {
 	T_NONE, T_U32, T_STR, T_CIDR, T_ADDR, T_PAIR, T_RANGE, T_REWRITE,
 	T_LOG_NAME, T_HOST, T_PREFIX, T_TLS_HOST,
-	T_ENTRY_POINT, T_MUX, T_ROUTER, T_RULE, T_SERVICE, T_SERVER, T_MW,
+	T_ENTRY_POINT, T_MUX, T_ROUTER, T_RULE, T_SERVICE, T_CHILD, T_SERVER, T_MW,
 	T_TRANSPORT, T_TLS_OPTIONS, T_CERT, T_CERT_NAME, T_REGEXP,
 	T_ACCESS_LOG, T_BLOB,
 	/* Vectors of uint32_t that are indexes in a section. */
@@ -74,7 +74,10 @@ static const struct tfield rule_f[] = { F(trule, regexp, IDX_AT, T_REGEXP),
 static const struct tfield service_f[] = { S(tservice, name),
     S(tservice, waiting),
     F(tservice, transport, IDX_AT, T_TRANSPORT),
-    V(tservice, servers, T_IDX_SERVER) };
+    V(tservice, servers, T_IDX_SERVER), V(tservice, children, T_CHILD),
+    V(tservice, middlewares, T_IDX_MW), V(tservice, statuses, T_RANGE) };
+static const struct tfield child_f[] = { S(tchild, name),
+    F(tchild, service, IDX_MUST, T_SERVICE) };
 static const struct tfield server_f[] = { S(tserver, url),
     S(tserver, authority), S(tserver, host), S(tserver, path),
     V(tserver, addrs, T_ADDR) };
@@ -171,6 +174,7 @@ static const struct ttype types[T_TYPES] = {
 	[T_ROUTER] = TYPE(trouter, router_f),
 	[T_RULE] = TYPE(trule, rule_f),
 	[T_SERVICE] = TYPE(tservice, service_f),
+	[T_CHILD] = TYPE(tchild, child_f),
 	[T_SERVER] = TYPE(tserver, server_f),
 	[T_MW] = TYPE(tmw, mw_f),
 	[T_TRANSPORT] = TYPE(ttransport, transport_f),
@@ -532,6 +536,63 @@ check_vec(struct proof *p, struct tvec v, unsigned type)
 }
 
 static bool
+above(struct proof *p, const struct tservice *sv, uint32_t service)
+{
+	return table_service(&p->t, service)->depth < sv->depth ||
+	    bad(p, "services stand in each other");
+}
+
+static bool
+check_children(struct proof *p, const struct tservice *sv)
+{
+	const struct tchild *v = TABLE_VEC(&p->t, sv->children, struct tchild);
+	bool mirrors = sv->kind == TSERVICE_MIRRORING;
+	uint32_t n = sv->children.n;
+	uint64_t below = n;
+
+	if (sv->depth > TSERVICE_DEPTH ||
+	    (mirrors && n < 1) || (sv->kind == TSERVICE_FAILOVER && n != 2) ||
+	    (sv->kind == TSERVICE_MIDDLEWARES && n != 1))
+		return bad(p, "a service with too many or too few others");
+	for (uint32_t i = 0; i < n; i++) {
+		if (!above(p, sv, v[i].service))
+			return false;
+		below += table_service(&p->t, v[i].service)->below;
+		/* Weights are added up and divided by. */
+		if (mirrors ? v[i].weight > 100 : v[i].weight == 0)
+			return bad(p, "a weight is out of range");
+	}
+	return (below == sv->below && below <= TSERVICE_BELOW) ||
+	    bad(p, "too many services in each other");
+}
+
+/* Services in each other, when all that they refer to is proved. */
+static bool
+check_trees(struct proof *p)
+{
+	struct tvec all = section_of(p, T_SERVICE);
+
+	for (uint32_t i = 0; i < all.n; i++) {
+		const struct tservice *sv = table_service(&p->t, i);
+		const uint32_t *mws = TABLE_VEC(&p->t, sv->middlewares,
+		    uint32_t);
+
+		if (!check_children(p, sv))
+			return false;
+		for (uint32_t k = 0; k < sv->middlewares.n; k++) {
+			const struct tmw *mw = table_mw(&p->t, mws[k]);
+			const struct tmw_errors *e = table_at(&p->t,
+			    mw->config);
+
+			if (mw->kind == TMW_ERRORS &&
+			    !above(p, sv, e->service))
+				return false;
+		}
+	}
+	return true;
+}
+
+static bool
 check_header(struct proof *p, const struct table_hdr *h, size_t bytes)
 {
 	if (bytes < sizeof(*h) || h->magic != TABLE_MAGIC)
@@ -570,7 +631,8 @@ table_check(const void *image, size_t bytes, struct table *ret,
 	    h->tls_records > TRECORDS_OPENSSL || h->tls_small_from_ns < 0 ||
 	    (h->default_cert != TNONE && h->default_cert >= h->certs.n)))
 		ok = bad(&p, "a section has an impossible size");
-	ok = ok && check_sorted(&p, h->cert_names, sizeof(struct tcert_name));
+	ok = ok && check_sorted(&p, h->cert_names,
+	    sizeof(struct tcert_name)) && check_trees(&p);
 	if (!ok) {
 		*ret_why = p.why;
 		return -EPROTO;

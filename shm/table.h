@@ -236,6 +236,11 @@ struct tregexp {
 
 enum tservice_kind {
 	TSERVICE_LOAD_BALANCER,
+	TSERVICE_WEIGHTED,		/* its children by turns */
+	TSERVICE_RANDOM_WEIGHT,		/* the child that the client's address chooses */
+	TSERVICE_MIRRORING,		/* [0] answers, the others get copies */
+	TSERVICE_FAILOVER,		/* [0]; [1] where that cannot */
+	TSERVICE_MIDDLEWARES,		/* they run before the one child */
 	TSERVICE_NOOP,			/* noop@internal: 418 */
 	TSERVICE_PING,
 	TSERVICE_READYZ,		/* readyz@internal: have all providers spoken? */
@@ -244,6 +249,14 @@ enum tservice_kind {
 	TSERVICE_KINDS
 };
 
+/* How deep services may stand in each other, and how many in one. */
+#define TSERVICE_DEPTH	16
+#define TSERVICE_BELOW	4096
+
+/*
+ * Services refer to services, each to such of less depth only: so there is no
+ * circle, and whoever follows them does so a bounded number of times.
+ */
 struct tservice {
 	struct tstr name;		/* qualified */
 	uint16_t kind;			/* enum tservice_kind */
@@ -255,8 +268,23 @@ struct tservice {
 	uint32_t live_slot;		/* balancer state in the live state; TNONE */
 	uint32_t metrics_slot;
 	uint32_t ping_status;		/* ping: while the worker stops */
-	uint32_t reserved;
+	uint8_t depth;			/* above that of every service it refers to */
+	uint8_t health;			/* whether it is up is known: healthCheck all the way down */
+	uint8_t mirror_body;		/* mirroring: copies have the body */
+	uint8_t reserved;
+	struct tvec children;		/* struct tchild */
+	struct tvec middlewares;	/* uint32_t: index in middlewares, outermost first */
+	struct tvec statuses;		/* struct trange: answers of a failover's [0] that do not count */
+	int64_t max_body;		/* mirroring, failover: kept of a request; -1: no bound */
+	uint32_t below;			/* services that a walk through all children meets */
+	uint32_t reserved2;
 	struct tstr waiting;		/* readyz: for which providers; empty: none */
+};
+
+struct tchild {
+	struct tstr name;		/* as configured: what hashes and cookies are made of */
+	uint32_t service;		/* index in services */
+	uint32_t weight;		/* of turns, above 0; of a mirror the percent */
 };
 
 enum tscheme { TSCHEME_HTTP, TSCHEME_HTTPS, TSCHEME_H2C };

@@ -16,9 +16,9 @@ for p in man/*.[0-9]; do
 	[ -z "$out" ] || say "$out"
 done
 
-# Keys: the first word of each line of a table in config/schema.c.
+# Keys: the first word of each line of a table in config/schema*.c.
 # Private ones are written by akkod itself and refused in files.
-keys=$(sed '/"[A-Za-z0-9]*", S_PRIVATE/d' config/schema.c | tr '\n\t' '  ' | grep -oE \
+keys=$(cat config/schema*.c | sed '/"[A-Za-z0-9]*", S_PRIVATE/d' | tr '\n\t' '  ' | grep -oE \
 	'(\b(F|FA|FS|SUB|EP|IGNORED|IDLE|LATER|STATIC_LATER)\(|\{ )"[A-Za-z0-9]+"[,)]' |
 	sed 's/^[^"]*"//; s/".*//' | sort -u)
 [ "$(printf '%s\n' "$keys" | wc -l)" -gt 200 ] || say "config/schema.c reads otherwise now"

@@ -49,11 +49,13 @@ libworker_a_SOURCES = \
 	worker/proxy/h2_upstream.c worker/proxy/h2_upstream.h \
 	worker/proxy/pool.c worker/proxy/pool.h \
 	worker/proxy/proxy.c worker/proxy/proxy.h \
+	worker/proxy/random_weight.c worker/proxy/random_weight.h \
 	worker/proxy/service.c worker/proxy/service.h \
 	worker/proxy/upload.c worker/proxy/upload.h \
 	worker/proxy/upstream.c worker/proxy/upstream.h \
 	worker/proxy/upstream_open.c \
 	worker/proxy/upstream_tls.c worker/proxy/upstream_tls.h \
+	worker/proxy/weighted.c worker/proxy/weighted.h \
 	worker/proxied.c worker/proxied.h \
 	worker/router.c worker/router.h \
 	worker/serve.c worker/serve.h \

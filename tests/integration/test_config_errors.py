@@ -394,9 +394,19 @@ def test_reference(config, keys):
 
 # A line below `http:` -> what is said of it; ^ marks its place.
 OBJECTS = {
-    'services: {^a: {}}': "error: service a: it needs a loadBalancer",
-    'services: {a: {^weighted: {services: []}}}':
-        'error: service a: "weighted" is not supported yet',
+    'services: {^a: {}}': "error: service a: no kind is given (such as "
+        "loadBalancer or weighted)",
+    'services: {^a: {weighted: {}, loadBalancer: {}}}':
+        "error: service a: more than one kind is given",
+    'services: {^a: {weighted: {services: [{name: b}]}}}':
+        'error: service a@file: weighted: service "b@file" does not exist',
+    'services: {^a: {weighted: {services: [{name: a}]}}}':
+        'error: service a@file: weighted: service "a@file" is part of itself',
+    'services: {a: {weighted: {^sticky: {cookie: {}}}}}':
+        'error: service a: "sticky" is not supported yet',
+    'services: {^a: {mirroring: {service: a, mirrors: [{name: b, percent: 200}]}}}':
+        'error: service a: mirroring: percent of "b" must be from 0 to 100, '
+        'not 200',
     'services: {^a: {loadBalancer: {servers: [{url: "ftp://x"}]}}}':
         'error: service a@file: server "ftp://x": the URL must begin with '
         'http:// or https://',

@@ -91,7 +91,7 @@ http:
     later: {rule: "Host(`a.test`) && Path(`/later`)", service: later}
     bad: {rule: "Host(`a.test`) && Path(`/bad`)", service: bad}
 """ + SERVICES + """
-    later: {weighted: {services: [{name: app}]}}
+    later: {weighted: {services: [{name: app}], sticky: {}}}
     bad: {loadBalancer: {servers: [{url: "gopher://x"}]}}
 """)
     assert a.get("/").status == 200

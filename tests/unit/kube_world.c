@@ -84,6 +84,45 @@ put_router(struct buf *b, const struct router *r)
 }
 
 static void
+put_shares(struct buf *b, const char *kind, const struct weighted *w)
+{
+	buf_printf(b, "%s", kind);
+	for (unsigned i = 0; i < w->services.n; i++)
+		buf_printf(b, " %s*%lld", w->services.v[i].name,
+		    (long long)w->services.v[i].weight);
+	if (w->later != NULL)
+		buf_printf(b, " later=%s", w->later);
+}
+
+/* "weighted a*1 b*2", "mirror a 20%b", "failover a or b on 500-504". */
+static void
+put_tree(struct buf *b, const struct service *s)
+{
+	const struct mirroring *m = s->mirroring;
+	const struct failover *f = s->failover;
+
+	if (s->weighted != NULL)
+		put_shares(b, "weighted", s->weighted);
+	if (s->random_weight != NULL)
+		put_shares(b, "hrw", s->random_weight);
+	if (m != NULL)
+		buf_printf(b, "mirror %s", m->service);
+	for (unsigned i = 0; m != NULL && i < m->mirrors.n; i++)
+		buf_printf(b, " %lld%%%s", (long long)m->mirrors.v[i].percent,
+		    m->mirrors.v[i].name);
+	if (m != NULL && !m->mirror_body)
+		buf_printf(b, " body=no");
+	if (m != NULL && m->max_body_size != -1)
+		buf_printf(b, " max=%lld", (long long)m->max_body_size);
+	if (f != NULL)
+		buf_printf(b, "failover %s or %s", f->service, f->fallback);
+	if (f != NULL && f->errors != NULL) {
+		put_list(b, " on ", &f->errors->status);
+		buf_printf(b, " max=%lld", (long long)f->errors->max_body_size);
+	}
+}
+
+static void
 put_service(struct buf *b, const struct service *s)
 {
 	const struct load_balancer *lb = s->load_balancer;
@@ -103,8 +142,8 @@ put_service(struct buf *b, const struct service *s)
 		    (lb->response_forwarding.flush_interval / NSEC_MSEC));
 	if (lb != NULL && lb->later != NULL)
 		buf_printf(b, " later=%s", lb->later);
-	if (s->later != NULL)
-		buf_printf(b, "later=%s", s->later);
+	put_tree(b, s);
+	put_list(b, " mw=", &s->middlewares);
 }
 
 static void

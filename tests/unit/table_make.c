@@ -153,6 +153,53 @@ answers(struct builder *b)
 
 /* ---- Services, TLS, log ------------------------------------------------------ */
 
+static struct tvec
+children(struct builder *b, uint32_t first, uint32_t second, unsigned n)
+{
+	struct tchild c[] = { { build_cstr(b, "first"), first, 3 },
+	    { build_cstr(b, "second"), second, 100 } };
+
+	return build_vec(b, c, n, sizeof(c[0]));
+}
+
+/* Services that stand on those of the kinds before. */
+static void
+stand_on(struct builder *b, struct tservice *s)
+{
+	struct trange r = { 500, 599 };
+
+	switch (s->kind) {
+	case TSERVICE_WEIGHTED:
+	case TSERVICE_RANDOM_WEIGHT:
+		s->children = children(b, TSERVICE_LOAD_BALANCER,
+		    TSERVICE_LOAD_BALANCER, 2);
+		s->depth = 1;
+		s->below = 2;
+		break;
+	case TSERVICE_MIRRORING:
+		s->children = children(b, TSERVICE_LOAD_BALANCER,
+		    TSERVICE_WEIGHTED, 2);
+		s->depth = 2;
+		s->below = 4;
+		break;
+	case TSERVICE_FAILOVER:
+		s->children = children(b, TSERVICE_MIRRORING,
+		    TSERVICE_RANDOM_WEIGHT, 2);
+		s->statuses = build_vec(b, &r, 1, sizeof(r));
+		s->depth = 3;
+		s->below = 8;
+		break;
+	case TSERVICE_MIDDLEWARES:
+		s->children = children(b, TSERVICE_FAILOVER, 0, 1);
+		s->middlewares = indexes(b, 0, TMW_KINDS);
+		s->depth = 4;
+		s->below = 9;
+		break;
+	default:
+		break;
+	}
+}
+
 static void
 services(struct builder *b)
 {
@@ -172,8 +219,11 @@ services(struct builder *b)
 		    .kind = (uint16_t)kind, .transport = 0,
 		    .servers = indexes(b, 0, kind == 0 ? 3 : 0),
 		    .waiting = build_cstr(b, "kubernetes"),
-		    .live_slot = kind, .metrics_slot = TNONE };
+		    .children = none(b), .middlewares = none(b),
+		    .statuses = none(b), .live_slot = kind,
+		    .metrics_slot = TNONE };
 
+		stand_on(b, &s);
 		(void)build_add(b, BUILD_SERVICES, &s);
 	}
 }

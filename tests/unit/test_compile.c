@@ -547,9 +547,176 @@ START_TEST(precedence_of_providers)
 }
 END_TEST
 
+/* ---- Services in services --------------------------------------------------- */
+
+#define LB	"{loadBalancer: {servers: [{url: 'http://127.0.0.1:1'}]}}"
+
+/* The record that routers on a service get; NULL when it is broken. */
+static const struct tservice *
+service(const struct made *m, const char *name)
+{
+	for (uint32_t i = m->t.hdr->services.n; i-- > 0;)
+		if (str_eq(table_str(&m->t, table_service(&m->t, i)->name),
+		    str_c(name)))
+			return table_service(&m->t, i);
+	return NULL;
+}
+
+static const struct tchild *
+child(const struct made *m, const struct tservice *sv, uint32_t i)
+{
+	ck_assert_uint_lt(i, sv->children.n);
+	return &TABLE_VEC(&m->t, sv->children, struct tchild)[i];
+}
+
+START_TEST(services_stand_on_each_other)
+{
+	struct made m = make(
+	    "http:\n"
+	    "  services:\n"
+	    "    top: {weighted: {services: [{name: w, weight: 30}, {name: a@file, weight: 20}, {name: b, weight: 0}, {name: b, weight: -1}]}}\n"
+	    "    w: {highestRandomWeight: {services: [{name: a}, {name: b, weight: 2}]}, middlewares: [h]}\n"
+	    "    none: {weighted: {services: [{name: a, weight: 0}]}}\n"
+	    "    a: " LB "\n"
+	    "    b: " LB "\n"
+	    "  middlewares: {h: {addPrefix: {prefix: /h}}}\n");
+	const struct tservice *top = service(&m, "top@file"), *w, *none;
+
+	ck_assert_uint_eq(m.diags.n, 0);
+	ck_assert_uint_eq(top->kind, TSERVICE_WEIGHTED);
+	/* In lowest terms, without those that get nothing. */
+	ck_assert_uint_eq(top->children.n, 2);
+	ck_assert_uint_eq(child(&m, top, 0)->weight, 3);
+	ck_assert_uint_eq(child(&m, top, 1)->weight, 2);
+	ck_str_is(table_str(&m.t, child(&m, top, 1)->name), "a@file");
+	w = table_service(&m.t, child(&m, top, 0)->service);
+	ck_assert_uint_eq(w->kind, TSERVICE_MIDDLEWARES);
+	ck_assert_uint_eq(w->middlewares.n, 1);
+	w = table_service(&m.t, child(&m, w, 0)->service);
+	ck_assert_uint_eq(w->kind, TSERVICE_RANDOM_WEIGHT);
+	ck_str_is(table_str(&m.t, w->name), "w@file");
+	ck_assert_uint_eq(w->depth, 1);
+	ck_assert_uint_eq(top->depth, 3);
+	ck_assert_uint_eq(top->below, 5);
+	none = service(&m, "none@file");
+	ck_assert_uint_eq(none->children.n, 0);
+	ck_assert_uint_eq(none->below, 0);
+	drop(&m);
+}
+END_TEST
+
+/* Whatever part of it is missing, nobody uses the rest. */
+START_TEST(broken_trees)
+{
+	static const struct { const char *service, *why; } rows[] = {
+		{ "{weighted: {services: [{name: a}, {name: nope}]}}",
+		    "weighted: service \"nope@file\" does not exist" },
+		{ "{weighted: {services: [{name: a, weight: 0}, {name: x}]}}",
+		    "weighted: service \"x@file\" is part of itself" },
+		{ "{highestRandomWeight: {services: [{name: bad}]}}",
+		    "highestRandomWeight: service \"bad@file\" cannot be used: server" },
+		{ "{weighted: {services: [{name: a}], healthCheck: {}}}",
+		    "weighted: healthCheck needs one of service \"a\" too" },
+		{ "{weighted: {services: [{name: back}]}}",
+		    "weighted: service \"back@file\" cannot be used: weighted: "
+		    "service \"x@file\" is part of itself" },
+		{ "{loadBalancer: {}, middlewares: [nope]}",
+		    "middleware \"nope@file\" does not exist" },
+		{ "{loadBalancer: {}, middlewares: [page]}",
+		    "middleware \"page@file\" cannot be used: " },
+	};
+
+	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+		char *text;
+		struct made m;
+
+		ck_assert_int_gt(asprintf(&text,
+		    "http:\n"
+		    "  routers: {r: {rule: Path(`/`), service: x, entryPoints: [web]}}\n"
+		    "  services:\n"
+		    "    x: %s\n"
+		    "    back: {weighted: {services: [{name: x}]}}\n"
+		    "    bad: {loadBalancer: {servers: [{url: 'ftp://x'}]}}\n"
+		    "    a: " LB "\n"
+		    "  middlewares: {page: {errors: {status: ['500'], service: x, query: /}}}\n",
+		    rows[i].service), 0);
+		m = make(text);
+		ck_assert_uint_eq(router(&m, "r@file")->status,
+		    TSTATUS_BROKEN);
+		ck_assert_msg(str_find(table_str(&m.t, router(&m,
+		    "r@file")->error), str_c(rows[i].why)) == 0, "%s: %.*s",
+		    rows[i].service, STR_ARG(table_str(&m.t, router(&m,
+		    "r@file")->error)));
+		drop(&m);
+		free(text);
+	}
+}
+END_TEST
+
+/* n services, each on the next; and two on each next one. */
+START_TEST(deep_and_wide_trees)
+{
+	static const struct { unsigned n, each; bool good; } rows[] = {
+		{ TSERVICE_DEPTH, 1, true },
+		{ TSERVICE_DEPTH + 1, 1, false },
+		{ 2000, 1, false },
+		{ 11, 2, true },
+		{ 12, 2, false },
+	};
+
+	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+		struct buf b = BUF_INIT;
+		struct made m;
+
+		buf_printf(&b, "http: {routers: {r: {rule: Path(`/`), service: "
+		    "s%u, entryPoints: [web]}}, services: {s0: " LB,
+		    rows[i].n);
+		for (unsigned k = 1; k <= rows[i].n; k++) {
+			buf_printf(&b, ", s%u: {weighted: {services: [{name: "
+			    "s%u}", k, k - 1);
+			if (rows[i].each == 2)
+				buf_printf(&b, ", {name: s%u}", k - 1);
+			buf_puts(&b, STR("]}}"));
+		}
+		buf_puts(&b, STR("}}\n"));
+		m = make(buf_cstr(&b));
+		ck_assert_uint_eq(router(&m, "r@file")->status, rows[i].good ?
+		    TSTATUS_ENABLED : TSTATUS_BROKEN);
+		drop(&m);
+		buf_fini(&b);
+	}
+}
+END_TEST
+
+/* What a service's own auth says belongs to nobody else (S-501, S-603). */
+START_TEST(middlewares_of_services_count_for_routers)
+{
+	struct made m = make(
+	    "http:\n"
+	    "  routers:\n"
+	    "    a: {rule: Path(`/a`), service: top, entryPoints: [web]}\n"
+	    "    b: {rule: Path(`/b`), service: open, entryPoints: [web]}\n"
+	    "  services:\n"
+	    "    top: {weighted: {services: [{name: open}, {name: closed}]}}\n"
+	    "    open: " LB "\n"
+	    "    closed: {loadBalancer: {servers: []}, middlewares: [auth]}\n"
+	    "  middlewares: {auth: {forwardAuth: {address: 'http://127.0.0.1:2', authResponseHeaders: [X-User]}}}\n");
+	const struct trouter *a = router(&m, "a@file"), *b =
+	    router(&m, "b@file");
+
+	ck_assert_uint_eq(a->middlewares.n, 0);
+	ck_assert_uint_eq(a->has_auth, 1);
+	ck_assert_uint_eq(a->owned.n, 1);
+	ck_assert_uint_ne(a->access_policy, b->access_policy);
+	ck_assert_uint_eq(b->has_auth, 0);
+	drop(&m);
+}
+END_TEST
+
 UNIT_MAIN("compile", rules_find_their_router, priority_decides,
     precedence_of_providers,
     broken_keeps_its_match, entry_points_shape_routers,
     redirections_have_traefiks_names, tls_options_of_one_host_agree,
     servers_have_addresses, auth_owns_headers, slots_outlive_generations,
-    many_routers_are_quick)
+    many_routers_are_quick, services_stand_on_each_other, broken_trees,
+    deep_and_wide_trees, middlewares_of_services_count_for_routers)

@@ -326,39 +326,93 @@ START_TEST(other_kinds)
 }
 END_TEST
 
-/* Kinds of services that the schema may not support yet keep their children. */
-START_TEST(composed_services)
-{
-	static const struct { const char *objects, *has[4]; } rows[] = {
-		{ WITH(API ", " API2), { "\nS " K ": ", L_API, L_API2,
-		    RK "\n" } },
-		{ WITH_AND(TSREF("w1"), TS("w1", "'weighted': {'services': ["
-		    TSREF("w2") "]}") ", " TS("w2", "'weighted': {'services':"
-		    " [" API "]}")), { "S shop-w1: ", "S shop-w2: ", L_API,
-		    RX("shop-w1") } },
-		{ WITH_AND(TSREF("m"), TS("m", "'mirroring': {'name': 'api', "
-		    "'port': 80, 'mirrors': [{'name': 'api2', 'port': 8080, "
-		    "'percent': 20}]}")), { "S shop-m: ", L_API, L_API2,
-		    RX("shop-m") } },
-		{ WITH_AND(TSREF("h"), TS("h", "'highestRandomWeight': "
-		    "{'services': [" API2 "]}")), { "S shop-h: ", L_API2,
-		    RX("shop-h"), "" } },
-		{ WITH_AND(TSREF("f"), TS("f", "'failover': {'service': " API2
-		    ", 'fallback': " API "}")), { "S shop-f: ", L_API, L_API2,
-		    RX("shop-f") } },
-	};
+#define SHARED	"S shop-front-route-337c02ff3bc175bbd4c4: "
+#define TWO(children)	WITH_AND(TSREF("t"), TS("t", children))
+#define TOLD(t, more)	RX("shop-t") t "S shop-t: " more "\n"
 
-	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
-		world_new(NULL, "{}");
-		world_put(base);
-		world_put(rows[i].objects);
-		world_listed();
-		for (unsigned k = 0; k < 4; k++)
-			ck_assert_msg(strstr(world_told(), rows[i].has[k]) !=
-			    NULL, "row %zu: no %sin\n%s%s", i, rows[i].has[k],
-			    world_told(), world_refused());
-	}
-	world_free();
+/* Children come before their parent in the alphabet, or not: as told, sorted. */
+static const struct world_case trees[] = {
+	{ "92", NULL, WITH(API ", " API2), RK "\n" L_API L_API2
+	    "S " K ": weighted shop-api-80*1 shop-api2-8080*1\n" },
+	{ "92b", NULL, WITH("{'name': 'api', 'port': 80, 'weight': 10}, " API2),
+	    RK "\n" L_API L_API2
+	    "S " K ": weighted shop-api-80*10 shop-api2-8080*1\n" },
+	{ "92c", NULL, WITH(API ", {'name': 'gone', 'port': 80}"), L_API },
+	{ "97", NULL, "[" TS("t", "'weighted': {'services': [" API "]}") "]",
+	    RK "\n" L_API "S " K ": " S_API "\n"
+	    "S shop-t: weighted shop-api-80*1\n" },
+	{ "98", NULL, TWO("'weighted': {'services': [" TSREF("w2") "]}"),
+	    RX("shop-t") "S shop-t: weighted shop-w2*1\n" },
+	{ "98b", NULL, TWO("'weighted': {'services': [" API2 ", " TSREF("w2")
+	    ", " TSREF("m") "]}"), RX("shop-t") L_API2 "S shop-t: weighted "
+	    "shop-api2-8080*1 shop-w2*1 shop-m*1\n" },
+	{ "99", NULL, TWO("'mirroring': {'name': 'api', 'port': 80, "
+	    "'mirrors': [{'name': 'api2', 'port': 8080, 'percent': 20}, "
+	    "{'name': 'sec', 'port': 443, 'percent': 10}]}"), RX("shop-t")
+	    L_API L_API2 "S shop-sec-443: https://10.2.0.5:8443\n"
+	    "S shop-t: mirror shop-api-80 20%shop-api2-8080 "
+	    "10%shop-sec-443\n" },
+	{ "99b", NULL, TWO("'mirroring': {'name': 'w1', 'kind': "
+	    "'TraefikService', 'mirrorBody': false, 'maxBodySize': 9, "
+	    "'mirrors': [{'name': 'w2', 'kind': 'TraefikService', "
+	    "'percent': 1}]}"), RX("shop-t")
+	    "S shop-t: mirror shop-w1 1%shop-w2 body=no max=9\n" },
+	{ "100", NULL, "[" FRONT("", ROUTE_X(M, API ", " API2, "") ", "
+	    ROUTE_X("Host(`b.demo.test`)", API ", " API2, "")) "]",
+	    "R shop-front-route-337c02ff3bc175bbd4c4: Host(`b.demo.test`) -> "
+	    "shop-front-route-337c02ff3bc175bbd4c4 prio=12 ep=web\n" RK "\n"
+	    L_API L_API2 SHARED "weighted shop-api-80*1 shop-api2-8080*1\n"
+	    "S " K ": weighted shop-api-80*1 shop-api2-8080*1\n" },
+	{ "101", "{'allowCrossNamespace': true}", TWO("'weighted': "
+	    "{'services': [{'name': 'api', 'namespace': 'other', 'port': 80}, "
+	    "{'name': 'w1', 'namespace': 'other', 'kind': 'TraefikService'}"
+	    "]}"), RX("shop-t") "S other-api-80: http://10.3.0.1:80\n"
+	    "S shop-t: weighted other-api-80*1 other-w1*1\n" },
+	{ "101b", NULL, TWO("'weighted': {'services': [{'name': 'w1', "
+	    "'namespace': 'other', 'kind': 'TraefikService'}]}"),
+	    RX("shop-t") },
+	{ "102", NULL, TWO("'weighted': {'services': [{'name': 'api', "
+	    "'port': 80, 'middlewares': [{'name': 'mw'}]}]}"), RX("shop-t")
+	    "S shop-api-80: " S_API " mw=shop-mw\n"
+	    "S shop-t: weighted shop-api-80*1\n" },
+	{ "102b", NULL, WITH("{'name': 'api', 'port': 80, 'middlewares': "
+	    "[{'name': 'mw'}, {'name': 'm@file'}]}"),
+	    ONE(S_API " mw=shop-mw,m@file") },
+	{ "103", NULL, TWO("'highestRandomWeight': {'services': [{'name': "
+	    "'api', 'port': 80, 'weight': 10}, {'name': 'api2', 'port': 8080,"
+	    " 'weight': 20}]}"), RX("shop-t") L_API L_API2
+	    "S shop-t: hrw shop-api-80*10 shop-api2-8080*20\n" },
+	{ "104", NULL, TWO("'failover': {'service': " API2 ", 'fallback': "
+	    API "}"), RX("shop-t") L_API L_API2
+	    "S shop-t: failover shop-api2-8080 or shop-api-80\n" },
+	{ "104b", NULL, TWO("'failover': {'service': " TSREF("w1")
+	    ", 'fallback': " TSREF("w2") "}"), RX("shop-t")
+	    "S shop-t: failover shop-w1 or shop-w2\n" },
+	{ "104c", NULL, TWO("'failover': {'service': " API2 ", 'fallback': "
+	    API ", 'errors': {'status': ['500-504', '404'], "
+	    "'maxRequestBodyBytes': 1048576}}"), RX("shop-t") L_API L_API2
+	    "S shop-t: failover shop-api2-8080 or shop-api-80 on 500-504,404 "
+	    "max=1048576\n" },
+	{ "104d", NULL, TWO("'failover': {'service': " API2 "}"),
+	    RX("shop-t") L_API2 },
+	{ "124c", NULL, TWO("'weighted': {'services': [" API ", {'name': "
+	    "'empty', 'port': 80}]}"), RX("shop-t") L_API },
+	{ "124d", "{'allowEmptyServices': true}", TWO("'mirroring': {'name': "
+	    "'api', 'port': 80, 'mirrors': [{'name': 'empty', 'port': 80}]}"),
+	    RX("shop-t") L_API "S shop-empty-80: (none)\n"
+	    "S shop-t: mirror shop-api-80 0%shop-empty-80\n" },
+	{ "135", "{'crossProviderNamespaces': []}", TWO("'weighted': "
+	    "{'services': [{'name': 'svc@file', 'kind': 'TraefikService'}]}"),
+	    RX("shop-t") },
+	{ "135b", "{'crossProviderNamespaces': ['shop']}", TWO("'weighted': "
+	    "{'services': [{'name': 'svc@file', 'kind': 'TraefikService'}]}"),
+	    RX("shop-t") "S shop-t: weighted svc@file*1\n" },
+	{ "none", NULL, TWO("'sticky': {}"), RX("shop-t") },
+};
+
+START_TEST(services_of_services)
+{
+	world_check(trees, sizeof(trees) / sizeof(trees[0]), 1, base);
 }
 END_TEST
 
@@ -417,5 +471,5 @@ START_TEST(what_is_refused_is_told)
 END_TEST
 
 UNIT_MAIN("crd", ingress_routes, service_entries, who_may_refer,
-    middleware_kinds, other_kinds, composed_services, secret_of_users,
+    middleware_kinds, other_kinds, services_of_services, secret_of_users,
     what_is_refused_is_told)

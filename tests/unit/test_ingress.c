@@ -178,6 +178,9 @@ static const struct world_case annotations[] = {
 	    T("service.passhostheader", "false")), R_FRONT
 	    "\nS shop-web-80: https://10.1.0.1:8080 https://10.1.0.2:8080 "
 	    "host=no transport=shop-t@kubernetescrd\n" },
+	{ "21", NULL, WEB_ANN(T("service.middlewares", "shop-m1@kubernetescrd, "
+	    "m2@file")), R_FRONT "\nS shop-web-80: " SERVERS
+	    " mw=shop-m1@kubernetescrd,m2@file\n" },
 	{ "22", NULL, ANNOTATED(T("foo", "x")), R1 },
 	{ "23", NULL, ANNOTATED(T("router.foo", "x")), "" },
 	{ "23b", NULL, WEB_ANN(T("service.foo", "x")), "" },

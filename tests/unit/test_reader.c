@@ -116,8 +116,8 @@ START_TEST(one_mistake)
 		{ "http: {middlewares: {m: {retry: {attempts: 1}}}}",
 		    "f.yml:1:26: error: middleware m: \"retry\" is not "
 		    "supported yet" },
-		{ "http: {services: {s: {weighted: {}}}}",
-		    "f.yml:1:23: error: service s: \"weighted\" is not "
+		{ "http: {serversTransports: {t: {spiffe: {}}}}",
+		    "f.yml:1:32: error: serversTransport t: \"spiffe\" is not "
 		    "supported yet" },
 	};
 

@@ -76,8 +76,10 @@ finish(void)
 	struct tstr empty = build_cstr(m.b, "");
 	struct ttls_options o = { .name = empty, .ciphers = empty,
 	    .groups = empty, .alpn = none, .client_cas = TNONE };
-	struct tservice s = { .name = empty, .waiting = empty, .kind = TSERVICE_NOOP,
-	    .transport = TNONE, .servers = none };
+	struct tservice s = { .name = empty, .waiting = empty,
+	    .kind = TSERVICE_NOOP,
+	    .transport = TNONE, .servers = none, .children = none,
+	    .middlewares = none, .statuses = none };
 	struct tentry_point e = { .name = empty, .address = empty,
 	    .trusted = none, .proxy_trusted = none, .keep_connection = none,
 	    .plain_mux = 0,

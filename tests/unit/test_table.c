@@ -359,6 +359,41 @@ START_TEST(words)
 }
 END_TEST
 
+START_TEST(services_in_services)
+{
+#define SERVICE(kind)	REC(services, tservice, TSERVICE_##kind)
+#define CHILD(kind, i)							\
+	(&((struct tchild *)AT(SERVICE(kind)->children.off))[i])
+	fresh();
+	CHILD(WEIGHTED, 0)->service = TSERVICE_KINDS;
+	refused("an index is out of range");
+	CHILD(WEIGHTED, 1)->service = TSERVICE_WEIGHTED;
+	refused("services stand in each other");
+	CHILD(WEIGHTED, 1)->service = TSERVICE_FAILOVER;
+	refused("services stand in each other");
+	CHILD(WEIGHTED, 1)->weight = 0;
+	refused("a weight is out of range");
+	CHILD(MIRRORING, 1)->weight = 101;
+	refused("a weight is out of range");
+	SERVICE(MIRRORING)->children.n = 0;
+	refused("too many or too few");
+	SERVICE(FAILOVER)->children.n = 1;
+	refused("too many or too few");
+	SERVICE(MIDDLEWARES)->children.n = 0;
+	refused("too many or too few");
+	SERVICE(MIDDLEWARES)->depth = TSERVICE_DEPTH + 1;
+	refused("too many or too few");
+	SERVICE(FAILOVER)->below = 7;
+	refused("too many services in each other");
+	SERVICE(LOAD_BALANCER)->below = TSERVICE_BELOW;
+	refused("too many services in each other");
+	/* The page of an errors middleware leads back to its service. */
+	((struct tmw_errors *)AT(REC(middlewares, tmw, TMW_ERRORS)->config))->
+	    service = TSERVICE_MIDDLEWARES;
+	refused("services stand in each other");
+}
+END_TEST
+
 /* Strings and regular expressions are kept once, over growths of the table. */
 START_TEST(strings_once)
 {
@@ -403,4 +438,4 @@ END_TEST
 
 UNIT_MAIN("table", whole_image, same_content_same_hash, every_length,
     every_byte, every_word, headers, references, rules, index_of_hosts,
-    middlewares, words, strings_once)
+    middlewares, words, services_in_services, strings_once)

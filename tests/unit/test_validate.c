@@ -124,11 +124,42 @@ START_TEST(services_and_middlewares)
 #define SERVICE(x)	"http: {services: {s: {" x "}}}"
 #define MW(x)		"http: {middlewares: {m: {" x "}}}"
 	static const char *const rows[][2] = {
-		{ SERVICE(""), "it needs a loadBalancer" },
+		{ SERVICE(""), "no kind is given" },
+		{ SERVICE("middlewares: [m]"), "no kind is given" },
+		{ SERVICE("weighted: {}, loadBalancer: {}"),
+		    "more than one kind is given" },
 		{ SERVICE("loadBalancer: {}"), "" },
 		{ SERVICE("loadBalancer: {strategy: p2c}"), "(wrr is)" },
 		{ SERVICE("loadBalancer: {sticky: {}}"), "\"sticky\" is not" },
-		{ SERVICE("mirroring: {}"), "\"mirroring\" is not supported" },
+		{ SERVICE("loadBalancer: {}, middlewares: [m]"), "" },
+		{ SERVICE("weighted: {services: [{name: a, weight: 0}], "
+		    "healthCheck: {}}"), "" },
+		{ SERVICE("weighted: {services: [{weight: 2}]}"),
+		    "weighted: the name of service 1 is missing" },
+		{ SERVICE("weighted: {sticky: {}}"), "\"sticky\" is not" },
+		{ SERVICE("weighted: {healthCheck: {path: /}}"),
+		    "unknown key \"path\" in healthCheck" },
+		{ SERVICE("highestRandomWeight: {services: [{name: a}]}"), "" },
+		{ SERVICE("highestRandomWeight: {services: [{weight: 1}]}"),
+		    "highestRandomWeight: the name of service 1" },
+		{ SERVICE("highestRandomWeight: {sticky: {}}"),
+		    "unknown key \"sticky\" in highestRandomWeight" },
+		{ SERVICE("mirroring: {mirrorBody: true}"),
+		    "mirroring: service is missing" },
+		{ SERVICE("mirroring: {service: a, mirrors: [{name: b, "
+		    "percent: 100}, {name: c}]}"), "" },
+		{ SERVICE("mirroring: {service: a, mirrors: [{percent: 1}]}"),
+		    "mirroring: the name of mirror 1 is missing" },
+		{ SERVICE("mirroring: {service: a, mirrors: [{name: b, "
+		    "percent: 101}]}"), "mirroring: percent of \"b\" must be "
+		    "from 0 to 100, not 101" },
+		{ SERVICE("mirroring: {service: a, mirrors: [{name: b, "
+		    "percent: -1}]}"), "must be from 0 to 100, not -1" },
+		{ SERVICE("failover: {service: a, fallback: b}"), "" },
+		{ SERVICE("failover: {service: a}"),
+		    "failover: fallback is missing" },
+		{ SERVICE("failover: {fallback: b}"),
+		    "failover: service is missing" },
 		{ MW(""), "no kind is given" },
 		{ MW("compress: {}"), "" },
 		{ MW("compress: {}, chain: {}"), "more than one kind is given" },
@@ -153,7 +184,7 @@ START_TEST(verdicts)
 	    "    noservice: {rule: Path(`/`)}\n"
 	    "  services:\n"
 	    "    s: {loadBalancer: {}}\n"
-	    "    w: {weighted: {}}\n"
+	    "    w: {weighted: {sticky: {}}}\n"
 	    "  middlewares:\n"
 	    "    two: {compress: {}, chain: {}}\n";
 	struct diags d = { 0 };
@@ -171,7 +202,7 @@ START_TEST(verdicts)
 	ck_assert_int_eq(c->dynamic.middlewares.v[0].o.verdict,
 	    VERDICT_BROKEN);
 	ck_assert_ptr_nonnull(strstr(c->dynamic.services.v[1].o.why,
-	    "weighted"));
+	    "sticky"));
 	config_free(c);
 	diags_fini(&d);
 }

@@ -5,6 +5,7 @@
 #include "demo.h"
 #include "live.h"
 #include "proxy.h"
+#include "weighted.h"
 #include "worker.h"
 
 /* Weighted round robin over all workers: whose turn the n-th request is. */
@@ -31,17 +32,19 @@ server_of_turn(const struct exchange *x, const struct tservice *sv,
 static const struct tserver *
 pick_server(const struct exchange *x, const struct tservice *sv)
 {
-	struct live *live = x->w->live;
-	uint64_t turn;
-
 	if (sv->servers.n == 0)
 		return NULL;
 	if (sv->servers.n == 1)
 		return table_server(x->t, TABLE_VEC(x->t, sv->servers,
 		    uint32_t)[0]);
-	turn = sv->live_slot < LIVE_SERVICES ?
-	    live_add(live->services[sv->live_slot].turn, 1) : x->facts.number;
-	return server_of_turn(x, sv, turn);
+	return server_of_turn(x, sv, service_turn(x, sv));
+}
+
+static int
+no_server(struct fiber *f, struct exchange *x)
+{
+	return respond_error(f, x, 503, REASON_SERVICE_EMPTY,
+	    STR("no available server"));
 }
 
 static int
@@ -50,8 +53,7 @@ balance(struct fiber *f, struct exchange *x, const struct tservice *sv)
 	const struct tserver *server = pick_server(x, sv);
 
 	if (server == NULL)
-		return respond_error(f, x, 503, REASON_SERVICE_EMPTY,
-		    STR("no available server"));
+		return no_server(f, x);
 	return proxy_serve(f, x, sv, server);
 }
 
@@ -82,13 +84,70 @@ readyz(struct fiber *f, struct exchange *x, const struct tservice *sv)
 	return respond_text(f, x, 200, REASON_INTERNAL_SERVICE, STR("OK"));
 }
 
-int
-service_serve(struct fiber *f, struct exchange *x, const struct tservice *sv)
+/* ---- Services in services -------------------------------------------------- */
+
+uint64_t
+service_turn(const struct exchange *x, const struct tservice *sv)
 {
-	x->facts.service = sv;
+	return sv->live_slot < LIVE_SERVICES ?
+	    live_add(x->w->live->services[sv->live_slot].turn, 1) :
+	    x->facts.number;
+}
+
+static bool
+any_up(const struct exchange *x, const struct tservice *sv, uint32_t n)
+{
+	const struct tchild *v = TABLE_VEC(x->t, sv->children, struct tchild);
+
+	for (uint32_t i = 0; i < n; i++)
+		if (service_up(x, table_service(x->t, v[i].service)))
+			return true;
+	return false;
+}
+
+bool
+service_up(const struct exchange *x, const struct tservice *sv)
+{
+	if (!sv->health)
+		return true;
 	switch (sv->kind) {
-	case TSERVICE_LOAD_BALANCER:
-		return balance(f, x, sv);
+	case TSERVICE_WEIGHTED:
+	case TSERVICE_RANDOM_WEIGHT:
+	case TSERVICE_FAILOVER:
+		return any_up(x, sv, sv->children.n);
+	case TSERVICE_MIRRORING:
+	case TSERVICE_MIDDLEWARES:
+		return any_up(x, sv, 1);
+	default:
+		return true;
+	}
+}
+
+/* The child of a group whose request this is; NULL: none may be used. */
+static const struct tservice *
+choose(const struct exchange *x, const struct tservice *sv)
+{
+	const struct tchild *c = sv->kind == TSERVICE_WEIGHTED ?
+	    weighted_pick(x, sv) : random_weight_pick(x, sv);
+
+	return c != NULL ? table_service(x->t, c->service) : NULL;
+}
+
+static int
+run_middlewares(struct fiber *f, struct exchange *x, const struct tservice *sv)
+{
+	struct chain all = { TABLE_VEC(x->t, sv->middlewares, uint32_t),
+	    sv->middlewares.n, TABLE_VEC(x->t, sv->children,
+	    struct tchild)[0].service };
+
+	return chain_next(f, x, all);
+}
+
+/* Built into akkod. */
+static int
+serve_internal(struct fiber *f, struct exchange *x, const struct tservice *sv)
+{
+	switch (sv->kind) {
 	case TSERVICE_PING:
 		return ping(f, x, sv);
 	case TSERVICE_READYZ:
@@ -100,5 +159,25 @@ service_serve(struct fiber *f, struct exchange *x, const struct tservice *sv)
 	default:
 		return respond_text(f, x, 418, REASON_INTERNAL_SERVICE,
 		    STR_NONE);
+	}
+}
+
+int
+service_serve(struct fiber *f, struct exchange *x, const struct tservice *sv)
+{
+	while (sv->kind == TSERVICE_WEIGHTED ||
+	    sv->kind == TSERVICE_RANDOM_WEIGHT) {
+		x->facts.service = sv;
+		if ((sv = choose(x, sv)) == NULL)
+			return no_server(f, x);
+	}
+	x->facts.service = sv;
+	switch (sv->kind) {
+	case TSERVICE_LOAD_BALANCER:
+		return balance(f, x, sv);
+	case TSERVICE_MIDDLEWARES:
+		return run_middlewares(f, x, sv);
+	default:
+		return serve_internal(f, x, sv);
 	}
 }

@@ -1,0 +1,87 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* Groups of services; see weighted.h. */
+#include "weighted.h"
+
+#include "conn.h"
+#include "random_weight.h"
+#include "service.h"
+
+static uint64_t
+common_divisor(uint64_t a, uint64_t b)
+{
+	while (b != 0) {
+		uint64_t rest = a % b;
+
+		a = b;
+		b = rest;
+	}
+	return a;
+}
+
+/* Steps of the golden section, made to meet all places. */
+uint64_t
+turn_place(uint64_t turn, uint64_t total)
+{
+	uint64_t step = total * 5 / 8;
+
+	while (common_divisor(step, total) != 1)
+		step++;
+	return turn % total * step % total;
+}
+
+static bool
+usable(const struct exchange *x, const struct tservice *sv,
+    const struct tchild *c)
+{
+	return !sv->health ||
+	    service_up(x, table_service(x->t, c->service));
+}
+
+const struct tchild *
+weighted_pick(const struct exchange *x, const struct tservice *sv)
+{
+	const struct tchild *v = TABLE_VEC(x->t, sv->children, struct tchild);
+	const struct tchild *last = NULL;
+	uint64_t total = 0, at;
+
+	for (uint32_t i = 0; i < sv->children.n; i++)
+		if (usable(x, sv, &v[i])) {
+			total += v[i].weight;
+			last = &v[i];
+		}
+	if (last == NULL)
+		return NULL;
+	at = turn_place(service_turn(x, sv), total);
+	for (uint32_t i = 0; i < sv->children.n; i++) {
+		if (!usable(x, sv, &v[i]))
+			continue;
+		if (at < v[i].weight)
+			return &v[i];
+		at -= v[i].weight;
+	}
+	return last;	/* one went down just now */
+}
+
+const struct tchild *
+random_weight_pick(const struct exchange *x, const struct tservice *sv)
+{
+	const struct tchild *v = TABLE_VEC(x->t, sv->children, struct tchild);
+	const struct tchild *best = NULL;
+	char text[ADDR_TEXT];
+	struct str client = str_c(addr_text(&x->c->peer, text));
+	double highest = -1;
+
+	for (uint32_t i = 0; i < sv->children.n; i++) {
+		double w;
+
+		if (!usable(x, sv, &v[i]))
+			continue;
+		w = random_weight(client, table_str(x->t, v[i].name),
+		    v[i].weight);
+		if (w > highest) {
+			highest = w;
+			best = &v[i];
+		}
+	}
+	return best;
+}

@@ -1,0 +1,24 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Services that give each request to one of their children: by turns, exact over
+ * all workers, or to the one that the client's address chooses. Children that
+ * are down are passed over where the group is told of it.
+ */
+#ifndef WEIGHTED_H
+#define WEIGHTED_H
+
+#include "exchange.h"
+
+/* NULL when there is no child that may be used. */
+const struct tchild *weighted_pick(const struct exchange *x,
+	    const struct tservice *sv);
+const struct tchild *random_weight_pick(const struct exchange *x,
+	    const struct tservice *sv);
+
+/*
+ * Where turn n stands in a round of `total`. Each round meets every place once,
+ * and neighbours in time are far from each other, so shares mix.
+ */
+uint64_t turn_place(uint64_t turn, uint64_t total);
+
+#endif
