@@ -224,6 +224,8 @@ struct mw_compress {
 	char *default_encoding;
 };
 
+struct mw_grpc_web { struct strlist allow_origins; };
+
 /* Exactly one kind is set. */
 struct middleware {
 	struct object o;
@@ -242,6 +244,7 @@ struct middleware {
 	struct mw_forward_auth *forward_auth;
 	struct mw_errors *errors;
 	struct mw_compress *compress;
+	struct mw_grpc_web *grpc_web;
 	struct mw_chain *chain;
 	char *later;			/* a kind that is not supported yet */
 };

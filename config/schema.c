@@ -260,6 +260,11 @@ static const struct sfield compress_fields[] = {
 SCHEMA(compress, mw_compress, "compress", .defaults = compress_defaults,
     .may_stand_alone = true);
 
+static const struct sfield grpc_web_fields[] = {
+	F("allowOrigins", S_STRLIST, mw_grpc_web, allow_origins),
+};
+SCHEMA(grpc_web, mw_grpc_web, "grpcWeb", .defaults = NULL);
+
 static const struct sfield middleware_fields[] = {
 	SUB("addPrefix", S_OBJECT, middleware, add_prefix, prefix),
 	SUB("stripPrefix", S_OBJECT, middleware, strip_prefix, strip_prefix),
@@ -280,9 +285,10 @@ static const struct sfield middleware_fields[] = {
 	SUB("forwardAuth", S_OBJECT, middleware, forward_auth, forward_auth),
 	SUB("errors", S_OBJECT, middleware, errors, errors),
 	SUB("compress", S_OBJECT, middleware, compress, compress),
+	SUB("grpcWeb", S_OBJECT, middleware, grpc_web, grpc_web),
 	SUB("chain", S_OBJECT, middleware, chain, chain),
 	LATER("buffering"), LATER("circuitBreaker"), LATER("contentType"),
-	LATER("digestAuth"), LATER("encodedCharacters"), LATER("grpcWeb"),
+	LATER("digestAuth"), LATER("encodedCharacters"),
 	LATER("inFlightReq"), LATER("passTLSClientCert"), LATER("plugin"),
 	LATER("retry"),
 };

@@ -329,7 +329,8 @@ kinds_set(const struct middleware *m)
 	    m->strip_prefix_regex, m->replace_path, m->replace_path_regex,
 	    m->redirect_regex, m->redirect_scheme, m->headers,
 	    m->ip_allow_list, m->ip_white_list, m->rate_limit, m->basic_auth,
-	    m->forward_auth, m->errors, m->compress, m->chain, m->later };
+	    m->forward_auth, m->errors, m->compress, m->grpc_web,
+	    m->chain, m->later };
 	unsigned n = 0;
 
 	for (size_t i = 0; i < ARRAY_SIZE(kinds); i++)

@@ -779,6 +779,18 @@ compress(struct compiler *c, const struct middleware *m, char **ret_why)
 	return build_rec(c->b, &t, sizeof(t));
 }
 
+static uint32_t
+grpc_web(struct compiler *c, const struct middleware *m, char **ret_why)
+{
+	struct tmw_grpc_web t = {
+		.allow_origins = compile_strings(c,
+		    &m->grpc_web->allow_origins),
+	};
+
+	(void)ret_why;
+	return build_rec(c->b, &t, sizeof(t));
+}
+
 /* ---- All kinds ------------------------------------------------------------------- */
 
 #define KIND(field, kind, fn) \
@@ -804,6 +816,7 @@ static const struct {
 	KIND(forward_auth, TMW_FORWARD_AUTH, forward_auth),
 	KIND(errors, TMW_ERRORS, errors),
 	KIND(compress, TMW_COMPRESS, compress),
+	KIND(grpc_web, TMW_GRPC_WEB, grpc_web),
 };
 
 static void

@@ -146,6 +146,8 @@ static const struct tfield errors_f[] = { V(tmw_errors, status, T_RANGE),
     V(tmw_errors, request_headers, T_STR), S(tmw_errors, query) };
 static const struct tfield compress_f[] = { V(tmw_compress, excluded, T_STR),
     V(tmw_compress, included, T_STR) };
+static const struct tfield grpc_web_f[] = {
+    V(tmw_grpc_web, allow_origins, T_STR) };
 
 static const struct tfield str_f[] = { { 0, STR_AT, 0 } };
 static const struct tfield idx_mw_f[] = { { 0, IDX_MUST, T_MW } };
@@ -205,6 +207,7 @@ static const struct ttype types[T_TYPES] = {
 	CONFIG(TMW_FORWARD_AUTH) = TYPE(tmw_forward_auth, forward_auth_f),
 	CONFIG(TMW_ERRORS) = TYPE(tmw_errors, errors_f),
 	CONFIG(TMW_COMPRESS) = TYPE(tmw_compress, compress_f),
+	CONFIG(TMW_GRPC_WEB) = TYPE(tmw_grpc_web, grpc_web_f),
 };
 
 /* The header's sections in the order in which they are proved. */

@@ -387,6 +387,7 @@ enum tmw_kind {
 	TMW_FORWARD_AUTH,
 	TMW_ERRORS,
 	TMW_COMPRESS,
+	TMW_GRPC_WEB,
 	TMW_KINDS
 };
 
@@ -541,6 +542,8 @@ struct tmw_compress {
 	uint8_t default_encoding;	/* enum tencoding, 0xff: none */
 	uint8_t reserved[6];
 };
+
+struct tmw_grpc_web { struct tvec allow_origins; /* struct tstr */ };
 
 /* ---- Access log ---------------------------------------------------------- */
 

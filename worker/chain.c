@@ -22,6 +22,7 @@ const middleware_fn middlewares[TMW_KINDS] = {
 	[TMW_FORWARD_AUTH] = forward_auth_serve,
 	[TMW_ERRORS] = errors_serve,
 	[TMW_COMPRESS] = compress_serve,
+	[TMW_GRPC_WEB] = grpc_web_serve,
 };
 
 int

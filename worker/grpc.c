@@ -2,6 +2,8 @@
 /* Answers for gRPC; see grpc.h. */
 #include "grpc.h"
 
+#include "grpc_web.h"
+
 #include <errno.h>
 
 enum {
@@ -79,7 +81,7 @@ on_head(struct fiber *f, struct exchange *x, struct sink *s)
 	    x->resp.status));
 	fields_remove_name(fs, STR("X-Content-Type-Options"));
 	if (code.p == NULL ||
-	    fields_set_id(fs, FIELD_CONTENT_TYPE, STR("application/grpc")) < 0 ||
+	    fields_set_id(fs, FIELD_CONTENT_TYPE, k->type) < 0 ||
 	    fields_set(fs, STR("Grpc-Status"), code) < 0 ||
 	    fields_set(fs, STR("Grpc-Message"), str_c(reason_text(x->reason))) <
 	    0)
@@ -104,6 +106,12 @@ on_body(struct fiber *f, struct exchange *x, struct sink *s, struct str data,
 void
 grpc_sink_push(struct exchange *x, struct grpc_sink *k)
 {
+	struct str rest;
+	enum grpc_web_form form = grpc_web_form(fields_get(&x->req.fields,
+	    FIELD_CONTENT_TYPE), &rest);
+
 	*k = (struct grpc_sink){ .s = { .head = on_head, .body = on_body } };
+	k->type = form != GRPC_WEB_NONE ? grpc_web_type(form) :
+	    STR("application/grpc");
 	sink_push(x, &k->s);
 }

@@ -10,6 +10,7 @@
 
 struct grpc_sink {
 	struct sink s;
+	struct str type;	/* what the client reads: gRPC or gRPC-Web */
 	bool mapped;		/* the body is left out */
 };
 

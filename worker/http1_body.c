@@ -120,7 +120,6 @@ read_body(struct fiber *f, struct exchange *x, struct source *src,
 {
 	struct http1_body *b = (struct http1_body *)src;
 	struct stream *st = &x->c->st;
-	bool chunked = x->req.framing == FRAMING_CHUNKED;
 	int r;
 
 	for (;;) {
@@ -134,7 +133,7 @@ read_body(struct fiber *f, struct exchange *x, struct source *src,
 			struct str in = { (const char *)st->in->data +
 			    st->in->head, iobuf_len(st->in) };
 
-			r = chunked ? take_chunked(b, in, ret) :
+			r = b->is_chunked ? take_chunked(b, in, ret) :
 			    take_length(b, in, ret);
 			if (r < 0 || (r == 0 && src->done)) {
 				stream_consume(st, b->given);
@@ -160,8 +159,7 @@ skip_body(struct exchange *x, struct source *src)
 	struct http1_body *b = (struct http1_body *)src;
 	size_t have = iobuf_len(x->c->st.in) - b->given;
 
-	if (b->owes_continue || x->req.framing != FRAMING_LENGTH ||
-	    b->left > have)
+	if (b->owes_continue || b->is_chunked || b->left > have)
 		return;
 	b->given += (size_t)b->left;
 	b->left = 0;
@@ -180,6 +178,7 @@ http1_body_init(struct http1_body *b, struct exchange *x)
 {
 	*b = (struct http1_body){ .s.read = read_body,
 	    .s.skip = skip_body,
+	    .is_chunked = x->req.framing == FRAMING_CHUNKED,
 	    .left = x->req.length, .owes_continue = x->req.expect_continue };
 	chunked_init(&b->chunked);
 	b->s.done = x->req.framing == FRAMING_NONE;

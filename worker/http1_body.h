@@ -9,6 +9,7 @@
 struct http1_body {
 	struct source s;
 	struct chunked chunked;
+	bool is_chunked;	/* as received; a middleware may change what is sent */
 	uint64_t left;		/* of a known length */
 	size_t given;		/* bytes of st->in handed out, not consumed */
 	nsec_t waited;		/* for the client, and what it sent meanwhile */

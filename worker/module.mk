@@ -30,6 +30,7 @@ libworker_a_SOURCES = \
 	worker/middleware/encoder.c worker/middleware/encoder.h \
 	worker/middleware/errors.c \
 	worker/middleware/forward_auth.c \
+	worker/middleware/grpc_web.c \
 	worker/middleware/headers.c \
 	worker/middleware/headers_cors.c worker/middleware/headers_cors.h \
 	worker/middleware/ip_allow_list.c \

@@ -146,9 +146,11 @@ answers(struct builder *b)
 	struct tmw_compress c = { .excluded = strings(b, types, 1),
 	    .included = none(b), .encodings = { TENCODING_BR, TENCODING_GZIP },
 	    .nencodings = 2, .default_encoding = 0xff };
+	struct tmw_grpc_web web = { strings(b, types, 1) };
 
 	ADD_MW(b, TMW_ERRORS, e);
 	ADD_MW(b, TMW_COMPRESS, c);
+	ADD_MW(b, TMW_GRPC_WEB, web);
 }
 
 /* ---- Services, TLS, log ------------------------------------------------------ */

@@ -5,6 +5,7 @@ libhttp_a_SOURCES = \
 	worker/http/chunked.c worker/http/chunked.h \
 	worker/http/cookie.c worker/http/cookie.h \
 	worker/http/field.c worker/http/field.h worker/http/field.def \
+	worker/http/grpc_web.c worker/http/grpc_web.h \
 	worker/http/h1.h \
 	worker/http/h1_error.c \
 	worker/http/h1_head.c worker/http/h1_head.h \
@@ -22,6 +23,15 @@ libhttp_a_SOURCES = \
 
 H1_TEST_CPPFLAGS = $(AM_CPPFLAGS) $(I_WORKER) -I$(srcdir)/tests/unit
 H1_TEST_LDADD = libhttp.a libshm.a libbase.a
+UNIT_TESTS += tests/unit/test_grpc_web
+tests_unit_test_grpc_web_CPPFLAGS = $(H1_TEST_CPPFLAGS)
+tests_unit_test_grpc_web_SOURCES = tests/unit/test_grpc_web.c tests/unit/unit.h
+tests_unit_test_grpc_web_LDADD = $(H1_TEST_LDADD) $(CHECK_LIBS)
+FUZZ_TARGETS += tests/fuzz/fuzz_grpc_web
+tests_fuzz_fuzz_grpc_web_CPPFLAGS = $(AM_CPPFLAGS) $(I_WORKER)
+tests_fuzz_fuzz_grpc_web_SOURCES = tests/fuzz/fuzz_grpc_web.c tests/fuzz/h1_check.h $(FUZZ_MAIN)
+tests_fuzz_fuzz_grpc_web_LDADD = $(H1_TEST_LDADD)
+tests_fuzz_fuzz_grpc_web_LDFLAGS = $(AM_LDFLAGS) $(FUZZ_LINK)
 UNIT_TESTS += tests/unit/test_h1_chunked tests/unit/test_h1_field \
 	tests/unit/test_h1_request tests/unit/test_h1_response \
 	tests/unit/test_h1_write

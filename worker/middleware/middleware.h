@@ -26,5 +26,6 @@ MIDDLEWARE(basic_auth_serve);
 MIDDLEWARE(forward_auth_serve);
 MIDDLEWARE(errors_serve);
 MIDDLEWARE(compress_serve);
+MIDDLEWARE(grpc_web_serve);
 
 #endif
