@@ -127,3 +127,9 @@ soak: akkod
 	AKKOD=$(abs_top_builddir)/akkod /usr/bin/python3 \
 	    $(srcdir)/tests/soak/soak.py
 .PHONY: soak
+
+# Real applications for long, see tests/e2e/README.md.
+e2e: akkod
+	cd $(srcdir)/tests/e2e && AKKOD='$(abs_builddir)/akkod' \
+	    /usr/bin/python3 -m pytest -q -s -o cache_dir=$$(mktemp -d)
+.PHONY: e2e
