@@ -428,11 +428,21 @@ respawn_later(struct worker_slot *s, nsec_t delay)
 }
 
 static void
+check_live(struct master *m)
+{
+	if (live_repair(m->live))
+		log_error("the header of the live state was overwritten: it "
+		    "is repaired, and what it counts may be wrong");
+}
+
+static void
 spawn(struct worker_slot *s)
 {
 	int pair[2] = { -1, -1 }, r = msg_pair(pair);
-	pid_t pid = r == 0 ? fork() : -1;
+	pid_t pid;
 
+	check_live(s->m);
+	pid = r == 0 ? fork() : -1;
 	if (pid == 0)
 		child(s, pair[1]);
 	if (pid < 0) {

@@ -209,6 +209,7 @@ handover_write(const struct master *m, int sock, int pid_fd, int socket_fd)
 
 	if (r < 0)
 		return r;
+	(void)live_repair(m->live);
 	r = handover_send(sock, HO_STATE, &state, fds, HO_STATE_FDS);
 	(void)close(fds[HO_FD_NOTES]);
 	for (const struct listener *l = m->listeners.first; l != NULL &&

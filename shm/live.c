@@ -41,9 +41,7 @@ live_create(struct live **ret)
 		close(fd);
 		return err;
 	}
-	l->magic = LIVE_MAGIC;
-	l->abi = LIVE_ABI;
-	l->bytes = sizeof(*l);
+	(void)live_repair(l);
 	if (getrandom(&l->seed, sizeof(l->seed), 0) != sizeof(l->seed)) {
 		munmap(l, sizeof(*l));
 		close(fd);
@@ -78,6 +76,18 @@ live_attach(int fd, struct live **ret)
 	}
 	*ret = l;
 	return 0;
+}
+
+bool
+live_repair(struct live *l)
+{
+	if (l->magic == LIVE_MAGIC && l->abi == LIVE_ABI &&
+	    l->bytes == sizeof(*l))
+		return false;
+	l->magic = LIVE_MAGIC;
+	l->abi = LIVE_ABI;
+	l->bytes = sizeof(*l);
+	return true;
 }
 
 void
@@ -117,12 +127,21 @@ rate_cost(const struct live_rate *r)
 	return c;
 }
 
+/* When it is full; no burst lasts as long as a corrupted value may say. */
+static int64_t
+full_at(struct live_bucket *b, nsec_t now)
+{
+	int64_t at = atomic_load(&b->full_at);
+
+	return at > now && at - now > NSEC_NEVER / 2 ? 0 : at;
+}
+
 static struct live_bucket *
 bucket_find(struct live *l, uint64_t key, nsec_t now)
 {
 	uint32_t at = (uint32_t)(key & (LIVE_BUCKETS - 1));
 	struct live_bucket *oldest = NULL;
-	int64_t oldest_at = INT64_MAX;
+	int64_t oldest_at = INT64_MAX, at_b;
 
 	for (unsigned i = 0; i < PROBE; i++) {
 		struct live_bucket *b = &l->buckets[(at + i) &
@@ -137,8 +156,9 @@ bucket_find(struct live *l, uint64_t key, nsec_t now)
 				return b;
 			have = none;
 		}
-		if (atomic_load(&b->full_at) < oldest_at) {
-			oldest_at = atomic_load(&b->full_at);
+		at_b = full_at(b, now);
+		if (at_b < oldest_at) {
+			oldest_at = at_b;
 			oldest = b;
 		}
 	}

@@ -71,6 +71,11 @@ int	live_create(struct live **ret);
 /* Child: maps it and checks header and size. 0, -EPROTO, -errno. */
 int	live_attach(int fd, struct live **ret);
 void	live_detach(struct live *l);
+/*
+ * Master: whatever a worker that ran wild wrote over the header, the next one
+ * can attach. True when something had to be written.
+ */
+bool	live_repair(struct live *l);
 
 struct live_rate {
 	int64_t average;	/* tokens per period; > 0 */
