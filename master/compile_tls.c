@@ -265,12 +265,16 @@ compile_client_cert(struct compiler *c, const char *cert_file,
 	struct certificate *cert;
 	char why[CERT_WHY];
 	uint32_t i;
+	int r = cert_store_load(c->env->certs, cert_file, key_file,
+	    clock_wall() / NSEC_SEC, &cert, why);
 
-	if (cert_store_load(c->env->certs, cert_file, key_file, clock_wall() /
-	    NSEC_SEC, &cert, why) < 0) {
+	if (r < 0) {
 		*ret_why = world_printf(c->w, "%s", why);
 		return TNONE;
 	}
+	if (r > 0)
+		diag_add(c->diags, DIAG_WARNING, (struct place){ 0 },
+		    "certificate", "%s; the last good one is used on", why);
 	i = add_cert(c, cert, cert_file);
 	certificate_free(cert);
 	return i;
@@ -289,18 +293,21 @@ load(struct compiler *c, const struct cert_files *f)
 {
 	struct certificate *cert;
 	char why[CERT_WHY];
+	int r;
 
 	if (f->cert_file == NULL || f->key_file == NULL) {
 		diag_add(c->diags, DIAG_OBJECT, f->place, "certificate",
 		    "certFile and keyFile are both needed");
 		return NULL;
 	}
-	if (cert_store_load(c->env->certs, f->cert_file, f->key_file,
-	    clock_wall() / NSEC_SEC, &cert, why) < 0) {
-		diag_add(c->diags, DIAG_OBJECT, f->place, "certificate", "%s",
-		    why);
+	r = cert_store_load(c->env->certs, f->cert_file, f->key_file,
+	    clock_wall() / NSEC_SEC, &cert, why);
+	if (r != 0)
+		diag_add(c->diags, DIAG_OBJECT, f->place, "certificate",
+		    "%s%s", why, r > 0 ? "; the last good one is served on" :
+		    "");
+	if (r < 0)
 		return NULL;
-	}
 	if (cert->expired || cert->not_yet_valid)
 		diag_add(c->diags, DIAG_WARNING, f->place, "certificate",
 		    "\"%s\" %s; it is served all the same", source_name(f),

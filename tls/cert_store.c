@@ -8,6 +8,7 @@
 #include <openssl/crypto.h>
 #include <openssl/sha.h>
 #include <stdlib.h>
+#include <string.h>
 
 struct entry {
 	unsigned char key[SHA256_DIGEST_LENGTH];
@@ -18,9 +19,19 @@ struct entry {
 	struct entry *next;
 };
 
+/* What a pair of files held when it was good. */
+struct pair {
+	unsigned char sum[SHA256_DIGEST_LENGTH];
+	bool used;
+	struct pair *next;
+	char names[];		/* both, with a newline between them */
+};
+
 struct cert_store {
 	struct map map;		/* by digest of the texts */
 	struct entry *all;
+	struct map names;
+	struct pair *pairs;
 };
 
 struct cert_store *
@@ -48,6 +59,13 @@ cert_store_free(struct cert_store *s)
 		s->all = e->next;
 		entry_free(e);
 	}
+	while (s->pairs != NULL) {
+		struct pair *p = s->pairs;
+
+		s->pairs = p->next;
+		free(p);
+	}
+	map_fini(&s->names);
 	map_fini(&s->map);
 	free(s);
 }
@@ -90,6 +108,50 @@ add(struct cert_store *s, const unsigned char *key)
 	return e;
 }
 
+static struct pair *
+pair_of(struct cert_store *s, const char *cert, const char *key, bool make)
+{
+	char *names = xasprintf("%s\n%s", cert, key);
+	struct pair *p = map_get(&s->names, str_c(names));
+
+	if (p == NULL && make) {
+		p = xcalloc(1, sizeof(*p) + strlen(names) + 1);
+		strcpy(p->names, names);
+		p->next = s->pairs;
+		s->pairs = p;
+		*map_at(&s->names, str_c(names)) = p;
+	}
+	if (p != NULL)
+		p->used = true;
+	free(names);
+	return p;
+}
+
+static bool
+is_inline(const char *text)
+{
+	return strncmp(text, "-----", 5) == 0;
+}
+
+/* The last good one of these files; an inline text is what it is. */
+static struct entry *
+last_good(struct cert_store *s, const char *cert, const char *key)
+{
+	struct pair *p = s == NULL || is_inline(cert) || is_inline(key) ?
+	    NULL : pair_of(s, cert, key, false);
+
+	return p != NULL ? find(s, p->sum) : NULL;
+}
+
+static void
+note_good(struct cert_store *s, const char *cert, const char *key,
+    const unsigned char *sum)
+{
+	if (!is_inline(cert) && !is_inline(key))
+		memcpy(pair_of(s, cert, key, true)->sum, sum,
+		    SHA256_DIGEST_LENGTH);
+}
+
 int
 cert_store_load(struct cert_store *s, const char *cert, const char *key,
     int64_t now, struct certificate **ret, char why[CERT_WHY])
@@ -114,6 +176,12 @@ cert_store_load(struct cert_store *s, const char *cert, const char *key,
 		r = certificate_load(cert, key, now, ret, why);
 		if (r == 0 && read)
 			add(s, sum)->cert = certificate_copy(*ret, now);
+	}
+	if (r == 0 && read)
+		note_good(s, cert, key, sum);
+	else if (r < 0 && (e = last_good(s, cert, key)) != NULL) {
+		*ret = certificate_copy(e->cert, now);
+		r = 1;
 	}
 	if (k.p != NULL)
 		OPENSSL_cleanse(k.p, k.cap);
@@ -156,8 +224,19 @@ cert_store_bundle(struct cert_store *s, const char *file_or_pem,
 void
 cert_store_sweep(struct cert_store *s)
 {
+	struct pair **pair = &s->pairs, *p;
 	struct entry **at = &s->all, *e;
 
+	while ((p = *pair) != NULL) {
+		if (p->used) {
+			p->used = false;
+			pair = &p->next;
+			continue;
+		}
+		*pair = p->next;
+		(void)map_take(&s->names, str_c(p->names));
+		free(p);
+	}
 	while ((e = *at) != NULL) {
 		if (e->used) {
 			e->used = false;

@@ -16,6 +16,10 @@ void	cert_store_free(struct cert_store *s);
 /*
  * As certificate_load() and ca_bundle_load(); files are read each time. What
  * does not parse is not kept. With NULL for s nothing is.
+ *
+ * Files that were good when they were last asked for, and are not any more, as
+ * while somebody writes them one after the other, give what they gave then: 1,
+ * and `why` says what is wrong.
  */
 int	cert_store_load(struct cert_store *s, const char *cert,
 	    const char *key, int64_t now, struct certificate **ret,

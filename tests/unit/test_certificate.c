@@ -381,5 +381,51 @@ START_TEST(parsed_once)
 }
 END_TEST
 
-UNIT_MAIN("certificate", parsed_once, types_and_names, covering, times, mistakes,
+/* Two files are written one after the other: the pair of before stays. */
+START_TEST(last_good)
+{
+	struct cert_store *s = cert_store_new();
+	struct pki *pki = pki_new("root");
+	struct leaf *l = pki_leaf(pki, "a.test", "DNS:a.test", TLS_KEY_EC, 5);
+	struct leaf *next = pki_leaf(pki, "a.test", "DNS:a.test", TLS_KEY_EC,
+	    5);
+	struct certificate *one, *two;
+	const char *cert, *key;
+	char cmd[300];
+
+	ck_assert_ptr_nonnull(mkdtemp(dir));
+	cert = put("cert.pem", "x");
+	key = put("key.pem", l->key_pem);
+	ck_assert_int_lt(cert_store_load(s, cert, key, now(), &one, why), 0);
+	cert = put("cert.pem", l->cert_pem);
+	ck_assert_int_eq(cert_store_load(s, cert, key, now(), &one, why), 0);
+	for (int i = 0; i < 3; i++) {
+		cert_store_sweep(s);
+		cert = put("cert.pem", next->cert_pem);
+		ck_assert_int_eq(cert_store_load(s, cert, key, now(), &two,
+		    why), 1);
+		ck_assert_ptr_nonnull(strstr(why, "does not belong"));
+		ck_assert(str_eq(one->chain[0], two->chain[0]));
+		certificate_free(two);
+	}
+	key = put("key.pem", next->key_pem);
+	ck_assert_int_eq(cert_store_load(s, cert, key, now(), &two, why), 0);
+	ck_assert(!str_eq(one->chain[0], two->chain[0]));
+	certificate_free(two);
+	/* Gone from the configuration for a while: forgotten. */
+	cert_store_sweep(s);
+	cert_store_sweep(s);
+	key = put("key.pem", "");
+	ck_assert_int_lt(cert_store_load(s, cert, key, now(), &two, why), 0);
+	snprintf(cmd, sizeof(cmd), "rm -rf %s", dir);
+	ck_assert_int_eq(system(cmd), 0);
+	certificate_free(one);
+	leaf_free(l);
+	leaf_free(next);
+	pki_free(pki);
+	cert_store_free(s);
+}
+END_TEST
+
+UNIT_MAIN("certificate", parsed_once, last_good, types_and_names, covering, times, mistakes,
     encrypted, chains, files)
