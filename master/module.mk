@@ -65,6 +65,12 @@ tests_akkod_other_abi_CPPFLAGS = $(akkod_CPPFLAGS)
 tests_akkod_other_abi_SOURCES = akkod.c tests/other_abi.c
 tests_akkod_other_abi_LDADD = $(akkod_LDADD)
 
+# And with a clock that tests set.
+noinst_PROGRAMS += tests/akkod-other-clock
+tests_akkod_other_clock_CPPFLAGS = $(akkod_CPPFLAGS)
+tests_akkod_other_clock_SOURCES = akkod.c tests/other_clock.c
+tests_akkod_other_clock_LDADD = $(akkod_LDADD)
+
 UNIT_TESTS += tests/unit/test_compile tests/unit/test_master_cli \
 	tests/unit/test_handover \
 	tests/unit/test_master_control tests/unit/test_master_logfile
