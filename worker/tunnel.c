@@ -302,19 +302,23 @@ work(struct fiber *f, struct tunnel *t)
 void
 tunnel_wake(struct tunnel *t)
 {
+	struct fiber *f;
+
 	if (t->on_fiber) {
 		if (t->f != NULL)
 			fiber_wake(t->f);
 		return;
 	}
 	timer_stop(t->w->ring, &t->timer);
-	t->on_fiber = true;
-	if (fiber_start(t->w->ring, tunnel_main, t, "tunnel") == NULL) {
+	if ((f = fiber_start(t->w->ring, tunnel_main, t, "tunnel")) == NULL) {
 		/* All fibers work: look again in a moment. */
-		t->on_fiber = false;
 		timer_set(t->w->ring, &t->timer, ring_now(
 		    t->w->ring) + 10 * NSEC_MSEC);
+		return;
 	}
+	/* From now on, not from its first turn: nobody may end it meanwhile. */
+	t->on_fiber = true;
+	hold(t, f);
 }
 
 static void
@@ -323,7 +327,6 @@ tunnel_main(struct fiber *f, void *arg)
 	struct tunnel *t = arg;
 
 	fiber_set_object(f, t);
-	hold(t, f);
 	work(f, t);
 }
 
