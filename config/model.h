@@ -328,6 +328,7 @@ struct entry_point {
 	struct strlist middlewares;
 	struct router_tls *tls;
 	struct redirection *redirection;
+	bool allow_acme_bypass;		/* challenges are not redirected */
 	bool encode_query_semicolons;
 	enum tri sanitize_path;
 	struct encoded_characters *encoded_characters;

@@ -539,7 +539,7 @@ static const struct sfield entry_point_fields[] = {
 	F("address", S_STR, entry_point, address),
 	F("asDefault", S_BOOL, entry_point, as_default),
 	F("reusePort", S_BOOL, entry_point, reuse_port),
-	IDLE("allowACMEByPass"),
+	F("allowACMEByPass", S_BOOL, entry_point, allow_acme_bypass),
 	EP("transport", ep_transport), EP("forwardedHeaders", ep_forwarded),
 	EP("http", ep_http), EP("http2", http2),
 	SUB("observability", S_STRUCT, entry_point, observability,

@@ -400,6 +400,9 @@ expired(struct watcher *w)
 		wait_then(w, LISTING, BACK_OFF, BACK_OFF_MAX);
 		return;
 	}
+	log_limited(LOG_INFO, "kubernetes: %s: the server has forgotten what "
+	    "came after version %s; they are listed anew",
+	    kube_resources[w->what->kind].plural, w->version);
 	forget_version(w);
 	at_once(w, LISTING);
 }
@@ -422,8 +425,8 @@ refused(struct watcher *w, long status)
 	if (status == 401)
 		kube_http_refused(w->c->http);
 	snprintf(why, sizeof(why), "the API server answers %ld", status);
-	/* 429 loses nothing: the watch goes on from where it was. */
-	lost(w, status == 429 ? w->state : LISTING, why);
+	/* Neither loses anything: the watch goes on from where it was. */
+	lost(w, status == 429 || status == 401 ? w->state : LISTING, why);
 }
 
 static void

@@ -17,6 +17,9 @@
 #define INTERNAL	"internal"
 
 static char any_host[] = "HostRegexp(`^.+$`)";
+/* Others answer challenges, such as cert-manager's solver behind its Ingress. */
+static char any_but_acme[] = "HostRegexp(`^.+$`) && "
+    "!PathPrefix(`/.well-known/acme-challenge/`)";
 static char ping_rule[] = "PathPrefix(`/ping`)";
 static char noop[] = "noop@internal", ping_service[] = "ping@internal";
 static char ping_name[] = "ping", traefik[] = "traefik";
@@ -115,7 +118,7 @@ redirect(struct world *w, const struct entry_point *ep, struct diags *diags)
 	    red->to));
 	r.o.place = ep->o.place;
 	r.entry_points = list_of(w, ep->o.name);
-	r.rule_text = any_host;
+	r.rule_text = ep->allow_acme_bypass ? any_but_acme : any_host;
 	r.priority = red->priority != 0 ? red->priority : INT64_MAX - 1;
 	r.service = noop;
 	m.o.name = world_printf(w, "redirect-%s", r.o.name);

@@ -20,7 +20,7 @@ from harness.pki import Authority
 from harness.upstream import Upstream, echo
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "rig"))
-from kubernetes import Cluster  # noqa: E402
+from kubernetes import Account, Cluster  # noqa: E402,F401
 
 pytestmark = pytest.mark.kubernetes
 

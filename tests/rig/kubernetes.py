@@ -56,21 +56,25 @@ class Cluster:
         self.authority = authority
         self.server_cert = authority.leaf(self.address, "127.0.0.1", "localhost")
         self.admin = self.user("admin", ["system:masters"])
-        self.signing = authority.leaf("service-account", kind="rsa")
+        self.issue = 0
+        self.new_signing_key()
         self.processes = {}
         self.context = ssl.create_default_context(cafile=authority.file)
         self.context.load_cert_chain(*self.admin)
         self.kubeconfig = self.dir / "kubeconfig"
         self.kubeconfig.write_text(self.config_of(self.admin))
         self.kubeconfig.chmod(0o644)
-        self._public_key()
 
     def user(self, name, groups=()):
         """Certificate and key of a user."""
         return self.authority.leaf(name, file=f"user-{name}", client=True,
                                    groups=groups)
 
-    def _public_key(self):
+    def new_signing_key(self):
+        """From the API server's next start on all tokens of before are refused."""
+        self.issue += 1
+        self.signing = self.authority.leaf(f"service-account-{self.issue}",
+                                           kind="rsa")
         key = serialization.load_pem_private_key(
             self.signing[1].read_bytes(), None).public_key()
         self.public = self.dir / "service-account.pub"
@@ -166,6 +170,21 @@ class Cluster:
             data = r.read()
         return data if raw else json.loads(data)
 
+    def token(self, account, namespace="akkod"):
+        """A token of a ServiceAccount that lasts ten minutes, the least."""
+        path = f"/api/v1/namespaces/{namespace}/serviceaccounts/{account}/token"
+        return self.post(path, {"spec": {"expirationSeconds": 600}})["status"]["token"]
+
+    def compact(self):
+        """The store forgets all revisions but the newest."""
+        def ask(path, body):
+            with urllib.request.urlopen(urllib.request.Request(
+                    "http://127.0.0.1:2379/v3/" + path,
+                    data=json.dumps(body).encode()), timeout=10) as r:
+                return json.loads(r.read())
+        now = ask("kv/range", {"key": "Lw=="})["header"]["revision"]
+        ask("kv/compaction", {"revision": now, "physical": True})
+
     def get(self, path, raw=False):
         return self.call("GET", path, raw=raw)
 
@@ -185,3 +204,38 @@ class Cluster:
         """kubectl apply of YAML or JSON text."""
         return self.kubectl("apply", "--server-side", "--force-conflicts",
                             "-f", "-", stdin=text)
+
+
+class Account:
+    """The files of a ServiceAccount as a pod sees them, to be replaced at once.
+
+    `prefix` runs a program in a file system where they have their place.
+    """
+
+    def __init__(self, directory, cafile):
+        self.dir = Path(directory)
+        self.dir.mkdir(mode=0o755, parents=True)
+        self.dir.chmod(0o755)
+        self.serial = 0
+        self.ca = Path(cafile).read_text()
+        place = "/run/secrets/kubernetes.io/serviceaccount"
+        self.prefix = ["unshare", "-m", "sh", "-c",
+                       f"mount -t tmpfs tmpfs /run && mkdir -p {place} && "
+                       f"mount --bind '{self.dir}' {place} && exec \"$@\"", "sh"]
+
+    def put(self, token):
+        """As the kubelet does it: a link to a new directory takes the old place."""
+        self.serial += 1
+        new = self.dir / f"..data-{self.serial}"
+        new.mkdir()
+        new.chmod(0o755)
+        for name, text in (("token", token), ("ca.crt", self.ca),
+                           ("namespace", "akkod")):
+            (new / name).write_text(text)
+            (new / name).chmod(0o644)
+            link = self.dir / name
+            if not link.is_symlink():
+                link.symlink_to(f"..data/{name}")
+        link = self.dir / "..data_tmp"
+        link.symlink_to(new.name)
+        link.rename(self.dir / "..data")
