@@ -247,9 +247,7 @@ compile_tree(struct compiler *c, struct service *s, struct result *res)
 	struct tree b = { .c = c, .s = s, .res = res, .key = keys[kind],
 	    .t = compile_service_init(c, s, kind) };
 
-	if (kind == TSERVICE_MIRRORING || kind == TSERVICE_FAILOVER)
-		(void)broken(&b, "it is not supported yet");
-	else if (fill(&b) == 0)
+	if (fill(&b) == 0)
 		finish(&b);
 	free(b.children);
 }

@@ -165,6 +165,13 @@ struct exchange {
 int	exchange_keep_fields(struct exchange *x, const struct fields *fs,
 	    struct fields *ret);
 
+/* A copy of a request is told by this, too: it has no connection. */
+static inline bool
+exchange_is_tls(const struct exchange *x)
+{
+	return str_eq(x->scheme, STR("https"));
+}
+
 /* One per exchange in work, pooled by the worker. NULL: memory is short. */
 struct exchange *exchange_get(struct worker *w);
 void	exchange_put(struct exchange *x);

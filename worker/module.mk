@@ -23,6 +23,7 @@ libworker_a_SOURCES = \
 	worker/http2_link.c worker/http2_link.h \
 	worker/http2_stream.c worker/http2_stream.h \
 	worker/http2_tunnel.c worker/http2_tunnel.h \
+	worker/kept.c worker/kept.h \
 	worker/middleware/add_prefix.c \
 	worker/middleware/auth_health.c worker/middleware/auth_health.h \
 	worker/middleware/basic_auth.c \
@@ -46,8 +47,10 @@ libworker_a_SOURCES = \
 	worker/middleware/strip_prefix_regex.c \
 	worker/proxy/delivery.c worker/proxy/delivery.h \
 	worker/proxy/demo.c worker/proxy/demo.h \
+	worker/proxy/failover.c worker/proxy/failover.h \
 	worker/proxy/h2_call.c worker/proxy/h2_call.h \
 	worker/proxy/h2_upstream.c worker/proxy/h2_upstream.h \
+	worker/proxy/mirror.c worker/proxy/mirror.h \
 	worker/proxy/pool.c worker/proxy/pool.h \
 	worker/proxy/proxy.c worker/proxy/proxy.h \
 	worker/proxy/random_weight.c worker/proxy/random_weight.h \

@@ -55,6 +55,7 @@ struct worker {
 	struct conn *conns;		/* all client connections */
 	struct listener *listeners;
 	unsigned nconns;
+	unsigned copies;		/* fibers that send copies to mirrors */
 	unsigned unfinished;		/* of them in a handshake or a head */
 	unsigned id;			/* 0, 1, ... */
 	bool unready;			/* ping says no; set before draining */

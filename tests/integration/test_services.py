@@ -2,6 +2,7 @@
 """Services of services: shares, mirrors, failover, middlewares of services
 (proxy.md 3.4)."""
 import collections
+import time
 
 import pytest
 
@@ -15,6 +16,18 @@ def weighted(**shares):
 
 def random_weight(**shares):
     return {"highestRandomWeight": weighted(**shares)["weighted"]}
+
+
+def mirroring(main, mirrors, **options):
+    return {"mirroring": {"service": main, **options, "mirrors": [
+        {"name": k, "percent": v} for k, v in mirrors.items()]}}
+
+
+def failover(service, fallback, status=(), **errors):
+    f = {"service": service, "fallback": fallback}
+    if status or errors:
+        f["errors"] = {"status": list(status), **errors}
+    return {"failover": f}
 
 
 SERVERS = {x: balancer(f"http://127.0.0.1:@{x}@") for x in ("one", "two", "three")}
@@ -43,23 +56,53 @@ SERVICES = {
     "stamped": {**weighted(one=1, two=1), "middlewares": ["stamp"]},
     "limited": {**SERVERS["one"], "middlewares": ["slow"]},
     "paged": {**weighted(one=0), "middlewares": ["page"]},
+    "nothing-there": balancer("http://127.0.0.1:@closed@"),
+    "half": mirroring("one", {"two": 50}),
+    "tenth": mirroring("one", {"two": 10, "three": 100}),
+    "never": mirroring("one", {"two": 0}),
+    "all": mirroring("one", {"two": 100}),
+    "small": mirroring("one", {"two": 100}, maxBodySize=5),
+    "bare": mirroring("one", {"two": 100}, mirrorBody=False),
+    "deadend": mirroring("one", {"nothing-there": 100, "two": 100}),
+    "nowhere": mirroring("nothing-there", {"two": 100}),
+    "shares": mirroring("thirds", {"added": 100}),
+    "twice": mirroring("all", {"three": 100}),
+    "stamps": mirroring("stamped-one", {"three": 100}),
+    "stamped-one": {**SERVERS["one"], "middlewares": ["stamp", "add"]},
+    "errors": failover("one", "two", ["500-599", "404"]),
+    "bounded": failover("one", "two", ["500"], maxRequestBodyBytes=5),
+    "down": failover("nothing-there", "two", ["502"]),
+    "bothdown": failover("nothing-there", "nothing-there", ["502"]),
+    "chained": failover("errors", "three", ["500"]),
+    "changing": failover("stamped-one", "three", ["500"]),
+    "sharing": failover("thirds", "three", ["500"]),
+    "blind": failover("one", "two"),
+    "badrange": failover("one", "two", ["5xx"]),
     "itself": weighted(one=1, itself=1),
     "absent": weighted(one=1, nosuch=1),
     "unwatched": {"weighted": {"services": [{"name": "one"}], "healthCheck": {}}},
     "unmade": {**SERVERS["one"], "middlewares": ["nosuch"]},
 }
-BROKEN = ["itself", "absent", "unwatched", "unmade"]
+BROKEN = ["blind", "badrange", "itself", "absent", "unwatched", "unmade"]
 CONFIG = site(middlewares=MIDDLEWARES, services=SERVICES,
               routers={s: {"service": s} for s in SERVICES} |
               {"front": {"service": "added", "middlewares": ["stamp"]}})
 
 
 def named(name):
-    """A server that answers with its name and the path it was asked for."""
+    """A server that answers with its name and the path it was asked for.
+
+    X-Fail: NAMES STATUS lets those answer so, X-Slow: NAME SECONDS late.
+    """
     def serve(c, r):
         c.body(r)
-        c.answer(200, [("X-Name", name), ("X-Path", r.target)], name,
-                 method=r.method)
+        late = (r["X-Slow"] or "").split()
+        if late[:1] == [name]:
+            time.sleep(float(late[1]))
+        fail = (r["X-Fail"] or "").split()
+        status = int(fail[1]) if fail and name in fail[0].split(",") else 200
+        c.answer(status, [("X-Name", name), ("X-Path", r.target)],
+                 name * int(r["X-Times"] or 1), method=r.method)
     return serve
 
 
@@ -185,6 +228,228 @@ def test_middlewares_refuse(a):
 def test_middlewares_see_akkods_own_answer(a):
     r = a.get(host="paged.test")
     assert r.status == 503 and r.text == "pages" and r["X-Path"] == "/page"
+
+
+# ---- Mirrors ---------------------------------------------------------------------
+
+
+@pytest.fixture
+def fresh(a):
+    """The servers forget what they were asked."""
+    time.sleep(0.05)		# what former tests have mirrored
+    for u in a.servers.values():
+        u.requests.clear()
+    return a
+
+
+def settled(u, n):
+    """The n requests that come to a server, and no more."""
+    u.wait(n)
+    time.sleep(0.1)
+    assert len(u.requests) == n
+    return u.requests
+
+
+def test_percents_are_exact(fresh):
+    """Case 105: front-loaded, and over time what was asked for."""
+    assert counts(fresh, "half", 10) == {"one": 10}
+    assert counts(fresh, "never", 5) == {"one": 5}
+    settled(fresh.servers["two"], 5)
+    for n, total in ((1, 1), (9, 1), (1, 2), (9, 2), (10, 3)):
+        counts(fresh, "tenth", n)
+        settled(fresh.servers["two"], 5 + total)
+    settled(fresh.servers["three"], 30)
+
+
+def test_copy_is_the_same_request(fresh):
+    body = bytes(range(256)) * 300
+    with fresh.client() as c:
+        r = c.request("PUT", "/p?q=1", host="all.test", body=body,
+                      headers=[("X-Mine", "a"), ("X-Mine", "b")])
+        assert r.text == "one"
+    copy = settled(fresh.servers["two"], 1)[0]
+    main = fresh.servers["one"].last
+    assert copy.body == main.body == body
+    assert (copy.method, copy.target) == ("PUT", "/p?q=1")
+    assert copy.fields == main.fields
+
+
+def test_copy_of_a_chunked_body(fresh):
+    with fresh.client() as c:
+        c.send(b"POST / HTTP/1.1\r\nHost: all.test\r\n"
+               b"Transfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n")
+        time.sleep(0.05)
+        c.send(b"4\r\ndefg\r\n0\r\n\r\n")
+        assert c.response().text == "one"
+    copy = settled(fresh.servers["two"], 1)[0]
+    assert copy.body == b"abcdefg" and copy["Content-Length"] == "7"
+
+
+def test_slow_mirrors_delay_nobody(fresh):
+    with fresh.client() as c:
+        start = time.monotonic()
+        for _ in range(5):
+            assert c.request("GET", "/", host="all.test",
+                             headers=[("X-Slow", "two 0.5")]).text == "one"
+        assert time.monotonic() - start < 0.4
+    settled(fresh.servers["two"], 5)
+
+
+def test_mirrors_have_no_say(fresh):
+    """What they answer is dropped, and that one is gone holds up no other."""
+    r = fresh.get(host="all.test", headers=[("X-Fail", "two 500")])
+    assert (r.status, r.text, r["X-Name"]) == (200, "one", "one")
+    assert fresh.get(host="deadend.test").text == "one"
+    assert len(settled(fresh.servers["two"], 2)) == 2
+    r = fresh.get(host="all.test", headers=[("X-Times", "100000")])
+    assert r.text == "one" * 100000
+    settled(fresh.servers["two"], 3)
+
+
+def test_main_service_that_is_gone(fresh):
+    assert fresh.get(host="nowhere.test").status == 502
+    settled(fresh.servers["two"], 1)
+
+
+@pytest.mark.parametrize("host,body,copied", [
+    ("small", b"12345", b"12345"), ("small", b"123456", None),
+    ("small", b"", b""), ("bare", b"123456", b"")])
+def test_bodies_of_copies(fresh, host, body, copied):
+    """Case 106."""
+    for framing in ("length", "chunked"):
+        n = len(fresh.servers["two"].requests)
+        with fresh.client() as c:
+            if framing == "length":
+                r = c.request("POST", "/", host=f"{host}.test", body=body)
+            else:
+                c.send(f"POST / HTTP/1.1\r\nHost: {host}.test\r\n"
+                       "Transfer-Encoding: chunked\r\n\r\n".encode() +
+                       (b"%x\r\n%s\r\n" % (len(body), body) if body else b"") +
+                       b"0\r\n\r\n")
+                r = c.response()
+            assert r.text == "one"
+        assert fresh.servers["one"].last.body == body
+        if copied is None:
+            time.sleep(0.1)
+            assert len(fresh.servers["two"].requests) == n
+        else:
+            assert settled(fresh.servers["two"], n + 1)[-1].body == copied
+
+
+def test_client_that_leaves_is_not_mirrored(fresh):
+    with fresh.client() as c:
+        c.send(b"GET / HTTP/1.1\r\nHost: all.test\r\nX-Slow: one 0.3\r\n\r\n")
+        fresh.servers["one"].wait(1)
+        c.reset()
+    settled(fresh.servers["two"], 0)
+
+
+def test_trees_with_mirrors(fresh):
+    """A mirror with middlewares of its own; mirrors of mirrors."""
+    assert counts(fresh, "shares", 3) == {"one": 1, "two": 2}
+    assert {r.target for r in settled(fresh.servers["one"], 4)} == \
+        {"/", "/more/add/"}
+    assert counts(fresh, "twice", 2) == {"one": 2}
+    settled(fresh.servers["three"], 2)
+    settled(fresh.servers["two"], 4)
+
+
+def test_copies_know_nothing_of_the_main_service(fresh):
+    """Its middlewares change its own request alone."""
+    assert fresh.get("/x", host="stamps.test")["X-Path"] == "/add/x"
+    assert settled(fresh.servers["three"], 1)[0].target == "/x"
+
+
+# ---- Failover --------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("status,who", [
+    (200, "one"), (500, "two"), (503, "two"), (404, "two"), (403, "one")])
+@pytest.mark.parametrize("times", [1, 100000])
+def test_failover_by_status(fresh, status, who, times):
+    """Case 107: of an answer that does not count nothing is seen."""
+    with fresh.client() as c:
+        for _ in range(2):
+            r = c.request("GET", "/x?y", host="errors.test", headers=[
+                ("X-Fail", f"one {status}"), ("X-Times", times)])
+            assert (r.status, r.text) == \
+                (status if who == "one" else 200, who * times)
+            assert r.all("X-Name") == [who] and r["X-Path"] == "/x?y"
+    entry = fresh.logged(RequestHost="errors.test")
+    assert entry["ServiceName"] == f"{who}@file"
+    one, two = fresh.servers["one"].last, fresh.servers["two"]
+    if who == "two":
+        assert two.last.fields == one.fields
+
+
+@pytest.mark.parametrize("chunked", [False, True])
+@pytest.mark.parametrize("size", [0, 1, 100000])
+def test_failover_repeats_the_body(fresh, size, chunked):
+    body = b"x" * size
+    with fresh.client() as c:
+        if chunked:
+            c.send(b"POST / HTTP/1.1\r\nHost: errors.test\r\nX-Fail: one 500"
+                   b"\r\nTransfer-Encoding: chunked\r\n\r\n" +
+                   (b"%x\r\n%s\r\n" % (size, body) if size else b"") +
+                   b"0\r\n\r\n")
+            r = c.response()
+        else:
+            r = c.request("POST", "/", host="errors.test", body=body,
+                          headers=[("X-Fail", "one 500")])
+        assert r.text == "two"
+        assert c.request("GET", "/", host="errors.test").text == "one"
+    assert fresh.servers["one"].requests[0].body == body
+    assert fresh.servers["two"].last.body == body
+
+
+def test_failover_of_what_is_gone(fresh):
+    """akkod's own answers count as well."""
+    r = fresh.get(host="down.test")
+    assert (r.status, r.text) == (200, "two")
+    assert "Reason" not in fresh.logged(RequestHost="down.test")
+    assert fresh.get(host="bothdown.test").status == 502
+    with fresh.client() as c:
+        r = c.request("POST", "/", host="down.test", body=b"abc" * 1000)
+        assert r.text == "two"
+    assert fresh.servers["two"].last.body == b"abc" * 1000
+
+
+@pytest.mark.parametrize("body,status", [(b"12345", 200), (b"123456", 413)])
+@pytest.mark.parametrize("chunked", [False, True])
+def test_failover_bounds_the_body(fresh, body, status, chunked):
+    """Case 108: and asks nobody."""
+    with fresh.client() as c:
+        if chunked:
+            c.send(b"POST / HTTP/1.1\r\nHost: bounded.test\r\n"
+                   b"Transfer-Encoding: chunked\r\n\r\n%x\r\n%s\r\n0\r\n\r\n"
+                   % (len(body), body))
+            r = c.response()
+        else:
+            r = c.request("POST", "/", host="bounded.test", body=body)
+    assert r.status == status
+    if status == 413:
+        assert r.body == b"Request body too large\n"
+        assert fresh.logged(RequestHost="bounded.test")["Reason"] == \
+            "body-too-large"
+    assert len(fresh.servers["one"].requests) == (status == 200)
+    assert not fresh.servers["two"].requests
+
+
+def test_failover_in_failover(fresh):
+    r = fresh.get(host="chained.test", headers=[("X-Fail", "one 500")])
+    assert r.text == "two"
+    r = fresh.get(host="chained.test", headers=[("X-Fail", "one,two 500")])
+    assert r.text == "three"
+    r = fresh.get(host="chained.test", headers=[("X-Fail", "one,two,three 500")])
+    assert (r.status, r.text) == (500, "three")
+    assert counts(fresh, "sharing", 3) == {"one": 1, "two": 2}
+
+
+def test_failover_undoes_what_middlewares_did(fresh):
+    r = fresh.get("/x", host="changing.test", headers=[("X-Fail", "one 500")])
+    assert (r.text, r["X-Path"], r["X-Stamp"]) == ("three", "/x", None)
+    r = fresh.get("/x", host="changing.test")
+    assert (r.text, r["X-Path"], r["X-Stamp"]) == ("one", "/add/x", "yes")
 
 
 # ---- What cannot be -----------------------------------------------------------------

@@ -577,6 +577,8 @@ START_TEST(services_stand_on_each_other)
 	    "    top: {weighted: {services: [{name: w, weight: 30}, {name: a@file, weight: 20}, {name: b, weight: 0}, {name: b, weight: -1}]}}\n"
 	    "    w: {highestRandomWeight: {services: [{name: a}, {name: b, weight: 2}]}, middlewares: [h]}\n"
 	    "    none: {weighted: {services: [{name: a, weight: 0}]}}\n"
+	    "    m: {mirroring: {service: a, mirrors: [{name: b, percent: 7}], maxBodySize: 3}}\n"
+	    "    f: {failover: {service: m, fallback: a, errors: {status: ['500-504', '404']}}}\n"
 	    "    a: " LB "\n"
 	    "    b: " LB "\n"
 	    "  middlewares: {h: {addPrefix: {prefix: /h}}}\n");
@@ -598,6 +600,16 @@ START_TEST(services_stand_on_each_other)
 	ck_assert_uint_eq(w->depth, 1);
 	ck_assert_uint_eq(top->depth, 3);
 	ck_assert_uint_eq(top->below, 5);
+	w = service(&m, "m@file");
+	ck_assert_uint_eq(w->kind, TSERVICE_MIRRORING);
+	ck_assert_uint_eq(w->children.n, 2);
+	ck_assert_uint_eq(child(&m, w, 1)->weight, 7);
+	ck_assert_uint_eq(w->mirror_body, 1);
+	ck_assert_int_eq(w->max_body, 3);
+	w = service(&m, "f@file");
+	ck_assert_uint_eq(w->kind, TSERVICE_FAILOVER);
+	ck_assert_uint_eq(w->statuses.n, 2);
+	ck_assert_int_eq(w->max_body, -1);
 	none = service(&m, "none@file");
 	ck_assert_uint_eq(none->children.n, 0);
 	ck_assert_uint_eq(none->below, 0);
@@ -620,6 +632,21 @@ START_TEST(broken_trees)
 		{ "{weighted: {services: [{name: back}]}}",
 		    "weighted: service \"back@file\" cannot be used: weighted: "
 		    "service \"x@file\" is part of itself" },
+		{ "{mirroring: {service: a, mirrors: [{name: nope}]}}",
+		    "mirroring: service \"nope@file\" does not exist" },
+		{ "{mirroring: {service: a, healthCheck: {}}}",
+		    "mirroring: healthCheck needs one of service \"a\" too" },
+		{ "{failover: {service: a, fallback: b}}",
+		    "failover: service \"b@file\" does not exist" },
+		{ "{failover: {service: a, fallback: a}}",
+		    "failover: service \"a\" needs a healthCheck, or failover "
+		    "errors.status" },
+		{ "{failover: {service: a, fallback: a, errors: {status: ['500'"
+		    "]}, healthCheck: {}}}", "failover: healthCheck needs one "
+		    "of service \"a\" too" },
+		{ "{failover: {service: a, fallback: a, errors: {status: [five"
+		    "]}}}", "failover: errors.status: \"five\" is not a status "
+		    "code or range" },
 		{ "{loadBalancer: {}, middlewares: [nope]}",
 		    "middleware \"nope@file\" does not exist" },
 		{ "{loadBalancer: {}, middlewares: [page]}",

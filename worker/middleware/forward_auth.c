@@ -117,7 +117,7 @@ call_init(struct call *k, struct exchange *x, const struct tmw_forward_auth *c)
 	    .peer_ip = arena_dup(&x->arena, str_c(addr_text(&x->c->peer,
 	    text))), .method = x->req.method, .host = x->req.host,
 	    .path = x->req.path, .query = x->req.query,
-	    .has_query = x->req.has_query, .tls = conn_is_tls(x->c) };
+	    .has_query = x->req.has_query, .tls = exchange_is_tls(x) };
 	return k->cfg.response_headers == NULL ||
 	    k->cfg.request_headers == NULL || k->cfg.cookies == NULL ||
 	    k->client.peer_ip.p == NULL ? -ENOMEM : 0;

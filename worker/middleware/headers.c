@@ -68,7 +68,7 @@ is_secure(const struct exchange *x, const struct tmw_headers *c)
 	const struct tpair *v = TABLE_VEC(x->t, c->ssl_proxy_headers,
 	    struct tpair);
 
-	if (conn_is_tls(x->c))
+	if (exchange_is_tls(x))
 		return true;
 	for (uint32_t i = 0; i < c->ssl_proxy_headers.n; i++) {
 		const struct field *f = fields_find_name(&x->req.fields,
@@ -163,7 +163,7 @@ secure_response(struct exchange *x, struct headers_sink *s)
 	    table_str(x->t, c->csp))) < 0 ||
 	    set_if(x, "Content-Security-Policy-Report-Only", with_nonce(x, s,
 	    table_str(x->t, c->csp_report_only))) < 0 ||
-	    set_if(x, "Public-Key-Pins", conn_is_tls(x->c) &&
+	    set_if(x, "Public-Key-Pins", exchange_is_tls(x) &&
 	    !c->is_development ? table_str(x->t, c->public_key) :
 	    STR_NONE) < 0 ||
 	    set_if(x, "Referrer-Policy", table_str(x->t,

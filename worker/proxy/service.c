@@ -3,7 +3,9 @@
 #include "service.h"
 
 #include "demo.h"
+#include "failover.h"
 #include "live.h"
+#include "mirror.h"
 #include "proxy.h"
 #include "weighted.h"
 #include "worker.h"
@@ -175,6 +177,10 @@ service_serve(struct fiber *f, struct exchange *x, const struct tservice *sv)
 	switch (sv->kind) {
 	case TSERVICE_LOAD_BALANCER:
 		return balance(f, x, sv);
+	case TSERVICE_MIRRORING:
+		return mirror_serve(f, x, sv);
+	case TSERVICE_FAILOVER:
+		return failover_serve(f, x, sv);
 	case TSERVICE_MIDDLEWARES:
 		return run_middlewares(f, x, sv);
 	default:
