@@ -14,16 +14,15 @@ ARGUMENTS = [
     "--headless=new", "--no-sandbox", "--disable-gpu",
     "--disable-dev-shm-usage", "--no-first-run",
     "--disable-background-networking", "--disable-component-update",
-    # Every name of the site is this machine, no other name exists.
-    "--host-resolver-rules=MAP *.akko.test 127.0.0.1, MAP * ~NOTFOUND",
 ]
 
 
 class Chromium:
-    """One fresh browser that trusts one authority and knows one site."""
+    """One fresh browser that trusts one authority and knows one site: the names
+    are this machine, no other name exists."""
 
-    def __init__(self, directory, cafile):
-        self.dir = directory
+    def __init__(self, directory, cafile, names="*.akko.test"):
+        self.dir, self.names = directory, names
         store = self.dir / ".pki/nssdb"
         store.mkdir(parents=True)
         for arguments in (["-N", "--empty-password"],
@@ -54,7 +53,9 @@ class Chromium:
                 time.sleep(0.1)
         self.session = self._call("POST", "/session", {"capabilities": {
             "alwaysMatch": {"goog:chromeOptions": {"args": [
-                *ARGUMENTS, f"--user-data-dir={self.dir}/profile"]}}}})["sessionId"]
+                *ARGUMENTS,
+                f"--host-resolver-rules=MAP {self.names} 127.0.0.1, MAP * ~NOTFOUND",
+                f"--user-data-dir={self.dir}/profile"]}}}})["sessionId"]
 
     def close(self):
         try:

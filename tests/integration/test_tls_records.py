@@ -21,8 +21,10 @@ import pytest
 
 from harness.client import Client
 from harness.upstream import server_context
+from login_chromium import Chromium
 
 PEERS = Path(__file__).parent / "peers"
+RIG = Path(__file__).parents[1] / "rig"
 SUITES = ["TLS_AES_128_GCM_SHA256", "TLS_AES_256_GCM_SHA384",
           "TLS_CHACHA20_POLY1305_SHA256"]
 
@@ -262,6 +264,44 @@ def test_java_client_updates_its_keys(a, suite, tmp_path):
     assert "KeyUpdate" in done.stderr + done.stdout
 
 
+@pytest.fixture(scope="module")
+def rustls_peer():
+    return subprocess.run([RIG / "rustls/build"], check=True, text=True,
+                          stdout=subprocess.PIPE).stdout.strip()
+
+
+@pytest.mark.parametrize("suite", SUITES)
+@pytest.mark.parametrize("host", ["a.test", "b.test"])
+def test_rustls_client(a, rustls_peer, host, suite):
+    done = subprocess.run([rustls_peer, "client", f"127.0.0.1:{a.at[1]}", host, a.ca,
+                           suite], capture_output=True, timeout=60, text=True)
+    assert done.returncode == 0 and done.stdout == "ok\n", done
+
+
+def test_chromium(a, tmp_path, authority):
+    """A browser's own scripts: a megabyte up and down, four at a time."""
+    c = Chromium(tmp_path, authority.file, "*.test")
+    try:
+        c.open(f"https://a.test:{a.at[1]}/page")
+        same = c.run("""
+            const body = new Uint8Array(1 << 20).map((_, i) => i * 7 + (i >> 8));
+            const one = async () => {
+                const r = await fetch("/chromium", {method: "POST", body});
+                const got = new Uint8Array(await r.arrayBuffer());
+                return got.length === body.length &&
+                    got.every((v, i) => v === body[i]);
+            };
+            return Promise.all([one(), one(), one(), one()]);""")
+        assert same == [True] * 4, same
+        own, openssl = on(a)
+        assert own >= 1 and openssl == 0
+        version = c.run("return performance.getEntriesByType('navigation')[0]"
+                        ".nextHopProtocol")
+        assert version == "h2"
+    finally:
+        c.close()
+
+
 # ---- Other people's servers ------------------------------------------------------------
 
 
@@ -330,6 +370,31 @@ def test_go_server(a, go_peer):
     with served(a, go_peer, "server", f"127.0.0.1:{a.ports['peer']}", a.crt, a.key):
         for r in asked(a, path="/big"):
             assert r.status == 200 and len(r.body) == 1 << 20, r
+
+
+@pytest.mark.parametrize("suite", SUITES)
+def test_rustls_server(a, rustls_peer, suite):
+    with served(a, rustls_peer, "server", f"127.0.0.1:{a.ports['peer']}", a.crt,
+                a.key, suite):
+        for r in asked(a, path="/big"):
+            assert r.status == 200 and r.body == b"r" * (1 << 20), r
+
+
+@pytest.mark.parametrize("suite", SUITES)
+def test_java_server(a, suite, tmp_path):
+    """JSSE as a server, which renews its keys by amount as well."""
+    limits = tmp_path / "limits"
+    limits.write_text("jdk.tls.keyLimits=AES/GCM/NoPadding KeyUpdate 2^18, "
+                      "ChaCha20-Poly1305 KeyUpdate 2^18\n")
+    store = tmp_path / "leaf.p12"
+    subprocess.run(["openssl", "pkcs12", "-export", "-in", a.crt, "-inkey", a.key,
+                    "-name", "leaf", "-out", store, "-passout", "pass:secret"],
+                   check=True, capture_output=True, timeout=30)
+    with served(a, "java", f"-Djava.security.properties={limits}",
+                "-XX:TieredStopAtLevel=1", str(PEERS / "TlsServer.java"),
+                str(a.ports["peer"]), suite, str(store)):
+        for r in asked(a, path="/big"):
+            assert r.status == 200 and r.body == b"j" * (1 << 20), r
 
 
 # ---- Long bodies ---------------------------------------------------------------------------
