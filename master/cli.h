@@ -26,7 +26,10 @@ struct cli {
 	bool pem;
 	bool undo;
 	char *binary;		/* absolute */
-	const char *topic;	/* help COMMAND */
+	char *method, *client;
+	json_t *headers;	/* array of texts */
+	bool defaults;
+	const char *word;	/* what stands behind the command */
 };
 
 /*
@@ -46,7 +49,7 @@ int	cli_main(int argc, char **argv);
 /* Entry of a master that another one started to take its place. */
 int	cli_successor(void);
 
-/* The commands, in cli_run.c and cli_ask.c. */
+/* The commands, in cli_run.c, cli_ask.c and files of their names. */
 int	cli_run(const struct cli *c);
 int	cli_start(const struct cli *c);
 int	cli_check(const struct cli *c);
@@ -57,6 +60,10 @@ int	cli_drain(const struct cli *c);
 int	cli_upgrade(const struct cli *c);
 int	cli_status(const struct cli *c);
 int	cli_routes(const struct cli *c);
+int	cli_explain(const struct cli *c);
+int	cli_certs(const struct cli *c);
+int	cli_dump(const struct cli *c);
+int	cli_completion(const struct cli *c);
 
 /* ---- What commands that ask share, in cli_ask.c ---------------------------- */
 

@@ -3,10 +3,16 @@ noinst_LIBRARIES += libmaster.a
 libmaster_a_CPPFLAGS = $(AM_CPPFLAGS) $(I_MASTER)
 libmaster_a_SOURCES = \
 	master/cli.c master/cli.h \
+	master/cli_words.h \
 	master/cli_ask.c \
+	master/cli_certs.c \
+	master/cli_completion.c \
+	master/cli_dump.c \
+	master/cli_explain.c \
 	master/cli_routes.c \
 	master/cli_run.c \
 	master/cli_table.c master/cli_table.h \
+	master/certs.c \
 	master/cluster.c \
 	master/compile.c master/compile.h master/compile_impl.h \
 	master/compile_hosts.c master/compile_hosts.h \
@@ -17,6 +23,11 @@ libmaster_a_SOURCES = \
 	master/compile_tls.c \
 	master/compile_tree.c \
 	master/control.c master/control.h \
+	master/dump.c \
+	master/explain.c master/explain.h \
+	master/explain_after.c \
+	master/explain_login.c \
+	master/explain_why.c \
 	master/cpus.c master/cpus.h \
 	master/given.c master/given.h \
 	master/handover.c master/handover.h \

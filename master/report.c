@@ -20,7 +20,8 @@
 #define SEND_TIME	10	/* without a byte taken */
 
 static const struct { const char *command; report_fn *make; } reports[] = {
-	{ "routes", routes_report },
+	{ "routes", routes_report }, { "explain", explain_report },
+	{ "certs", certs_report }, { "dump", dump_report },
 };
 
 /* ---- The copy ------------------------------------------------------------- */

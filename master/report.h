@@ -26,6 +26,13 @@ bool	report_start(struct master *m, uint64_t client, const char *command,
 bool	report_reaped(struct master *m, pid_t pid);
 
 /* In the files of their names. */
-report_fn routes_report;
+report_fn routes_report, explain_report, certs_report, dump_report;
+
+/* certs.c: all of them, and one of the table by number. */
+json_t *certs_all(const struct view *v);
+json_t *certs_json(const struct view *v, uint32_t i);
+/* The number of the one that a client gets for a name; TNONE: none. */
+uint32_t certs_choose(const struct view *v, struct str name);
+bool	certs_covers(const struct view *v, uint32_t i, struct str name);
 
 #endif

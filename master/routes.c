@@ -306,6 +306,7 @@ routes_report(struct view *v, const json_t *request, char *err,
 	(void)request;
 	(void)err;
 	(void)err_size;
+	json_object_set_new(tls, "certificates", certs_all(v));
 	json_object_set_new(tls, "options", options_json(v));
 	return json_pack("{s:o, s:o, s:o, s:o, s:o}", "routers",
 	    routers_json(v), "middlewares", middlewares_json(v), "services",

@@ -4,7 +4,8 @@ libroute_a_CPPFLAGS = $(AM_CPPFLAGS) $(I_ROUTE)
 libroute_a_SOURCES = \
 	route/path.c route/path.h \
 	route/query.c route/query.h \
-	route/route.c route/route.h
+	route/route.c route/route.h \
+	route/server_name.c route/server_name.h
 
 ROUTE_TEST_CPPFLAGS = $(AM_CPPFLAGS) $(I_ROUTE) -I$(srcdir)/tests/unit
 ROUTE_TEST_LDADD = libroute.a libshm.a libbase.a $(PCRE2_LIBS)

@@ -3,6 +3,7 @@
 #include "route.h"
 
 #include "hash.h"
+#include "path.h"
 #include "query.h"
 #include "regexp.h"
 
@@ -201,9 +202,13 @@ rule_test(const struct match *m, const struct trule *r)
 	return 0;
 }
 
-/* Runs a rule's program; table_check() has proved that it ends. */
+/*
+ * Runs a rule's program; table_check() has proved that it ends. *ret_last is
+ * the step that decided.
+ */
 static int
-rule_run(const struct match *m, const struct trouter *router)
+rule_run(const struct match *m, const struct trouter *router,
+    uint32_t *ret_last)
 {
 	const struct trule *v = TABLE_REC(m->t, rules, struct trule,
 	    router->rule_first);
@@ -212,6 +217,7 @@ rule_run(const struct match *m, const struct trouter *router)
 	while (pc < TRULE_ACCEPT) {
 		int hit = rule_test(m, &v[pc]);
 
+		*ret_last = pc;
 		if (hit < 0)
 			return hit;
 		pc = hit != 0 ? v[pc].yes : v[pc].no;
@@ -276,7 +282,7 @@ route_find(const struct table *t, uint32_t mux_i, const struct route_request *q,
 	struct lists ls = { .n = 0 };
 	char host[256];
 	struct match m = { t, q, route_host(q->host, host) };
-	uint32_t i;
+	uint32_t i, last;
 	int hit;
 
 	*ret = (struct route_match){ .router = TNONE };
@@ -293,7 +299,7 @@ route_find(const struct table *t, uint32_t mux_i, const struct route_request *q,
 		lists_add(&ls, t, TABLE_VEC(t, mux->any, struct thost),
 		    q->path);
 	while ((i = lists_next(&ls)) != TNONE) {
-		hit = rule_run(&m, table_router(t, i));
+		hit = rule_run(&m, table_router(t, i), &last);
 		if (hit < 0)
 			return hit;
 		if (hit > 0) {
@@ -302,4 +308,76 @@ route_find(const struct table *t, uint32_t mux_i, const struct route_request *q,
 		}
 	}
 	return 0;
+}
+
+/* ---- For one router ------------------------------------------------------------------ */
+
+int
+route_try(const struct table *t, uint32_t router,
+    const struct route_request *q, uint32_t *ret_step)
+{
+	const struct trouter *r = table_router(t, router);
+	char host[256];
+	struct match m = { t, q, route_host(q->host, host) };
+	uint32_t last = TNONE;
+	int hit = rule_run(&m, r, &last);
+
+	*ret_step = last == TNONE ? TNONE : r->rule_first + last;
+	return hit;
+}
+
+static void
+mark_members(const struct table *t, struct tvec hosts, bool *members)
+{
+	const struct thost *h = TABLE_VEC(t, hosts, struct thost);
+
+	for (uint32_t i = 0; i < hosts.n; i++) {
+		const struct tprefix *p = TABLE_VEC(t, h[i].prefixes,
+		    struct tprefix);
+
+		for (uint32_t k = 0; k < h[i].prefixes.n; k++)
+			for (uint32_t n = 0; n < p[k].routers.n; n++)
+				members[TABLE_VEC(t, p[k].routers,
+				    uint32_t)[n]] = true;
+	}
+}
+
+void
+route_members(const struct table *t, uint32_t mux_i, bool *members)
+{
+	const struct tmux *mux;
+
+	if (mux_i == TNONE)
+		return;
+	mux = TABLE_REC(t, muxes, struct tmux, mux_i);
+	mark_members(t, mux->hosts, members);
+	mark_members(t, mux->wild_hosts, members);
+	mark_members(t, mux->any, members);
+}
+
+/* ---- Other readings of a path ---------------------------------------------------------- */
+
+int
+route_readings(struct arena *a, const struct table *t, uint32_t mux,
+    const struct route_request *q, struct str path,
+    const struct trouter *router)
+{
+	struct route_request other = *q;
+	struct str ways[PATH_READINGS];
+	struct route_match m;
+	int n = path_readings(a, path, ways);
+
+	for (int i = 0; i < n; i++) {
+		int r;
+
+		other.path = path_routing(a, ways[i]);
+		r = other.path.p == NULL ? -EBADMSG :
+		    route_find(t, mux, &other, &m);
+		if (r < 0)
+			return r;
+		if (m.router != TNONE && table_router(t,
+		    m.router)->access_policy != router->access_policy)
+			return -EACCES;
+	}
+	return n < 0 ? n : 0;
 }

@@ -8,6 +8,7 @@
 #define ROUTE_H
 
 #include "addr.h"
+#include "arena.h"
 #include "table.h"
 
 /* What rules look at. Header values are asked for through the callback. */
@@ -34,6 +35,24 @@ struct route_match {
 /* 0 (also when nothing matches), -E2BIG when a regular expression gave up. */
 int	route_find(const struct table *t, uint32_t mux,
 	    const struct route_request *q, struct route_match *ret);
+
+/*
+ * What stands behind us may read an odd path otherwise (path_ambiguous()). 0,
+ * -EACCES when a reading of the canonical path would have met another access
+ * policy than the router's (S-603), or why that cannot be said.
+ */
+int	route_readings(struct arena *a, const struct table *t, uint32_t mux,
+	    const struct route_request *q, struct str path,
+	    const struct trouter *router);
+
+/*
+ * One router's rule by itself: 1, 0 with the step that decided in *ret_step
+ * (TNONE: it has none), or -E2BIG.
+ */
+int	route_try(const struct table *t, uint32_t router,
+	    const struct route_request *q, uint32_t *ret_step);
+/* Sets members[i] for every router of a mux. */
+void	route_members(const struct table *t, uint32_t mux, bool *members);
 
 /*
  * The canonical host for routing: no port, no brackets, lower case, at most

@@ -23,15 +23,14 @@ next_header(void *arg, struct str name, const void **cursor, struct str *ret)
 	return true;
 }
 
-static int
-find(struct exchange *x, struct str path, struct route_match *m)
+/* What rules look at, and where. */
+static struct route_request
+request(struct exchange *x, struct str path, uint32_t *ret_mux)
 {
-	struct route_request q = { .host = x->req.host,
+	*ret_mux = conn_is_tls(x->c) ? x->ep->tls_mux : x->ep->plain_mux;
+	return (struct route_request){ .host = x->req.host,
 	    .method = x->req.method, .path = path, .query = x->req.query,
 	    .client = &x->c->peer, .header = next_header, .arg = x };
-
-	return route_find(x->t, conn_is_tls(x->c) ? x->ep->tls_mux :
-	    x->ep->plain_mux, &q, m);
 }
 
 static int
@@ -63,30 +62,6 @@ no_route(struct fiber *f, struct exchange *x, const struct route_match *m)
 	return r < 0 ? r : 1;
 }
 
-/*
- * What stands behind us may read an odd path otherwise. If any reading would
- * have met another access policy, the request is refused (S-603).
- */
-static int
-check_readings(struct exchange *x, const struct trouter *router)
-{
-	struct str ways[PATH_READINGS];
-	struct route_match m;
-	int n = path_readings(&x->arena, x->req.path, ways);
-
-	for (int i = 0; i < n; i++) {
-		struct str path = path_routing(&x->arena, ways[i]);
-		int r = path.p == NULL ? -EBADMSG : find(x, path, &m);
-
-		if (r < 0)
-			return r;
-		if (m.router != TNONE && table_router(x->t,
-		    m.router)->access_policy != router->access_policy)
-			return -EACCES;
-	}
-	return n < 0 ? n : 0;
-}
-
 /* The options agreed on in the handshake must be those of the router. */
 static bool
 misdirected(const struct exchange *x, const struct trouter *router)
@@ -106,6 +81,8 @@ router_select(struct fiber *f, struct exchange *x)
 	struct route_match m;
 	const struct trouter *router;
 	struct str path = path_routing(&x->arena, x->req.path);
+	struct route_request q;
+	uint32_t mux;
 	int r;
 
 	x->facts.path = x->req.path;
@@ -116,13 +93,15 @@ router_select(struct fiber *f, struct exchange *x)
 	x->facts.xff = fields_get(&x->req.fields, FIELD_XFF);
 	if (path.p == NULL)
 		return refuse(f, x, 400, REASON_BAD_PATH);
-	if (find(x, path, &m) < 0)
+	q = request(x, path, &mux);
+	if (route_find(x->t, mux, &q, &m) < 0)
 		return refuse(f, x, 400, REASON_REGEX_LIMIT);
 	if (m.router == TNONE)
 		return no_route(f, x, &m);
 	router = x->router = table_router(x->t, m.router);
 	if (!x->ep->ambiguous_allow && path_ambiguous(x->req.path) &&
-	    check_readings(x, router) < 0)
+	    route_readings(&x->arena, x->t, mux, &q, x->req.path,
+	    router) < 0)
 		return refuse(f, x, 400, REASON_PATH_AMBIGUOUS);
 	if (router->status == TSTATUS_BROKEN) {
 		r = respond_error(f, x, 503, REASON_ROUTER_BROKEN,

@@ -11,6 +11,7 @@
 #include "live.h"
 #include "log.h"
 #include "msg.h"
+#include "server_name.h"
 #include "table_tls.h"
 #include "tls.h"
 
@@ -27,44 +28,6 @@ static struct str alpn[16];
 /* This step offered the default certificate, and only with an ECDSA key. */
 static bool only_ecdsa;
 
-/* First in the sorted hosts of an entry point that has this name. */
-static const struct ttls_host *
-find_host(const struct table *t, struct tvec hosts, struct str name)
-{
-	const struct ttls_host *v = TABLE_VEC(t, hosts, struct ttls_host);
-	uint32_t lo = 0, hi = hosts.n;
-
-	while (lo < hi) {
-		uint32_t mid = lo + (hi - lo) / 2;
-		int r = str_cmp(table_str(t, v[mid].name), name);
-
-		if (r == 0)
-			return &v[mid];
-		if (r < 0)
-			lo = mid + 1;
-		else
-			hi = mid;
-	}
-	return NULL;
-}
-
-static const struct ttls_host *
-host_options(const struct table *t, const struct tentry_point *ep,
-    struct str name)
-{
-	const struct ttls_host *h = find_host(t, ep->tls_hosts, name);
-	ptrdiff_t dot = str_chr(name, '.');
-	char wild[260];
-
-	if (h == NULL && dot > 0 && name.n - (size_t)dot < sizeof(wild) - 1) {
-		wild[0] = '*';
-		memcpy(wild + 1, name.p + dot, name.n - (size_t)dot);
-		h = find_host(t, ep->tls_hosts, str_n(wild, 1 + name.n -
-		    (size_t)dot));
-	}
-	return h;
-}
-
 /* ClientHello read: which options, before version and session are settled. */
 static int
 on_select(void *arg, const struct tls_hello *hello, struct tls_choice *ret)
@@ -80,7 +43,8 @@ on_select(void *arg, const struct tls_hello *hello, struct tls_choice *ret)
 	if (c->l->ep == TNONE)
 		return -EACCES;
 	ep = table_entry_point(t, c->l->ep);
-	h = hello->sni.n != 0 ? host_options(t, ep, hello->sni) : NULL;
+	h = hello->sni.n != 0 ? server_name_options(t, ep,
+	    hello->sni) : NULL;
 	i = h != NULL ? h->options : ep->default_tls_options;
 	o = TABLE_REC(t, tls_options, struct ttls_options, i);
 

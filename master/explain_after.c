@@ -1,0 +1,233 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* Middlewares, service and servers of a request; see explain.h. */
+#include "explain.h"
+
+#include "alloc.h"
+#include "master.h"
+#include "writer.h"
+
+#include <stdlib.h>
+
+/* ---- Middlewares ------------------------------------------------------------- */
+
+static const struct middleware *
+world_middleware(const struct explain *x, struct str name)
+{
+	uint32_t i = names_get(&x->v->w->mw_names, name);
+
+	return i == NAMES_NONE ? NULL : &x->v->w->middlewares[i];
+}
+
+/* The key of its kind: the only one that it has. */
+static json_t *
+kind_of(const struct middleware *m)
+{
+	json_t *o = write_json(schema_middleware, m, 0);
+	json_t *kind = json_string(json_object_iter_key(json_object_iter(o)));
+
+	json_decref(o);
+	return kind != NULL ? kind : json_null();
+}
+
+/* Is the client's own address outside all ranges? */
+static bool
+is_denied(const struct explain *x, const struct tmw *mw)
+{
+	const struct tmw_ip_allow_list *l = table_at(x->t, mw->config);
+	const struct cidr *v = TABLE_VEC(x->t, l->ranges, struct cidr);
+
+	if (l->source.kind != TSOURCE_IP || l->source.depth != 0 ||
+	    l->source.excluded.n != 0)
+		return false;
+	for (uint32_t i = 0; i < l->ranges.n; i++)
+		if (cidr_has(&v[i], &x->client))
+			return false;
+	return true;
+}
+
+/* True when it certainly answers by itself. */
+static bool
+middleware_answers(struct explain *x, const struct tmw *mw)
+{
+	struct str name = table_str(x->t, mw->name);
+	char client[ADDR_TEXT];
+
+	if (mw->kind == TMW_IP_ALLOW_LIST && is_denied(x, mw)) {
+		const struct tmw_ip_allow_list *l = table_at(x->t, mw->config);
+
+		explain_answer(x, l->reject_status, REASON_IP_DENIED,
+		    "middleware \"%.*s\" does not let %s in", STR_ARG(name),
+		    addr_text(&x->client, client));
+		return true;
+	}
+	if (mw->kind == TMW_REDIRECT_SCHEME) {
+		const struct tmw_redirect_scheme *r = table_at(x->t,
+		    mw->config);
+		struct str to = table_str(x->t, r->scheme);
+
+		if (str_caseeq(to, x->tls ? STR("https") : STR("http")))
+			return false;
+		explain_answer(x, x->method.n == 3 ? r->permanent ? 301 : 302 :
+		    r->permanent ? 308 : 307, REASON_REDIRECT,
+		    "middleware \"%.*s\" redirects to %.*s", STR_ARG(name),
+		    STR_ARG(to));
+		return true;
+	}
+	return false;
+}
+
+/* True when one of them answers. */
+static bool
+follow_middlewares(struct explain *x)
+{
+	const struct trouter *r = table_router(x->t, x->router);
+	const uint32_t *v = TABLE_VEC(x->t, r->middlewares, uint32_t);
+	json_t *list = json_array();
+	bool ends = false;
+
+	json_object_set_new(x->out, "middlewares", list);
+	for (uint32_t i = 0; i < r->middlewares.n; i++) {
+		const struct tmw *mw = table_mw(x->t, v[i]);
+		const struct middleware *m = world_middleware(x,
+		    table_str(x->t, mw->name));
+		char *name = str_dup(table_str(x->t, mw->name));
+		json_t *o = json_pack("{s:o}", "name", write_text(name));
+
+		free(name);
+		if (m != NULL) {
+			json_object_set_new(o, "kind", kind_of(m));
+			json_object_set_new(o, "object",
+			    view_object(&m->o.place));
+		}
+		json_array_append_new(list, o);
+		ends = ends || middleware_answers(x, mw);
+	}
+	return ends;
+}
+
+/* ---- Servers ------------------------------------------------------------------- */
+
+static json_t *
+server_json(const struct explain *x, const struct tserver *s)
+{
+	const struct live *live = x->v->m->live;
+	const struct live_server *l = s->live_slot != TNONE && live != NULL ?
+	    &live->servers[s->live_slot] : NULL;
+	const struct addr *a = TABLE_VEC(x->t, s->addrs, struct addr);
+	char *url = str_dup(table_str(x->t, s->url)), text[ADDR_TEXT];
+	json_t *addrs = json_array(), *o = json_pack("{s:o, s:i, s:s}", "url",
+	    write_text(url), "weight", (int)s->weight, "state",
+	    view_server(x->v, s));
+	int64_t until = l != NULL ? atomic_load(&l->down_until) : 0;
+
+	free(url);
+	for (uint32_t i = 0; i < s->addrs.n; i++)
+		json_array_append_new(addrs, json_string(addr_text(&a[i],
+		    text)));
+	json_object_set_new(o, "addresses", addrs);
+	if (l == NULL)
+		return o;
+	json_object_set_new(o, "inFlight", json_integer(
+	    atomic_load(&l->in_flight)));
+	json_object_set_new(o, "fails", json_integer(atomic_load(&l->fails)));
+	if (until > clock_mono())
+		json_object_set_new(o, "retryIn", json_integer((until -
+		    clock_mono()) / NSEC_MSEC));
+	return o;
+}
+
+static const struct service *
+world_service(const struct explain *x, struct str name)
+{
+	uint32_t i = names_get(&x->v->w->service_names, name);
+
+	return i == NAMES_NONE ? NULL : &x->v->w->services[i];
+}
+
+static void
+no_server(struct explain *x, const struct service *ws, struct str name)
+{
+	json_t *object = ws != NULL ? view_object(&ws->o.place) : NULL;
+
+	explain_answer(x, 503, REASON_SERVICE_EMPTY, "service \"%.*s\" has no "
+	    "server", STR_ARG(name));
+	explain_notes(x, json_string_value(object));
+	explain_notes(x, json_string_value(json_object_get(json_object_get(
+	    x->out, "router"), "object")));
+	json_decref(object);
+}
+
+/* What becomes of it when no server is up. */
+static void
+judge_servers(struct explain *x, const json_t *servers, struct str name)
+{
+	size_t i, up = 0, unresolved = 0;
+	json_t *s;
+
+	json_array_foreach(servers, i, s) {
+		const char *state = json_string_value(json_object_get(s,
+		    "state"));
+
+		up += strcmp(state, "up") == 0;
+		unresolved += strcmp(state, "unresolved") == 0;
+		if (strcmp(state, "unresolved") == 0)
+			explain_hint(x, "the name of server %s has no address; "
+			    "akkod status tells what the resolver said",
+			    json_string_value(json_object_get(s, "url")));
+		if (strcmp(state, "down") == 0)
+			explain_hint(x, "server %s has failed %lld times in a "
+			    "row", json_string_value(json_object_get(s, "url")),
+			    (long long)json_integer_value(json_object_get(s,
+			    "fails")));
+	}
+	if (up == 0 && unresolved == json_array_size(servers))
+		explain_answer(x, 502, REASON_UPSTREAM_UNRESOLVED, "no server "
+		    "of service \"%.*s\" has an address", STR_ARG(name));
+	else if (up == 0)
+		explain_hint(x, "no server is up; each is tried all the same");
+}
+
+static void
+follow_service(struct explain *x)
+{
+	const struct trouter *r = table_router(x->t, x->router);
+	const struct tservice *s = table_service(x->t, r->service);
+	struct str name = table_str(x->t, s->name);
+	const struct service *ws = world_service(x, name);
+	static const struct place nowhere;
+	char *copy = str_dup(name);
+	json_t *servers = json_array();
+	json_t *o = json_pack("{s:o, s:o}", "name", write_text(copy), "object",
+	    view_object(ws != NULL ? &ws->o.place : &nowhere));
+
+	free(copy);
+	json_object_set_new(x->out, "service", o);
+	for (uint32_t i = 0; i < s->servers.n; i++)
+		json_array_append_new(servers, server_json(x, table_server(
+		    x->t, TABLE_VEC(x->t, s->servers, uint32_t)[i])));
+	json_object_set_new(o, "servers", servers);
+	if (ws == NULL)
+		explain_answer(x, 0, REASON_INTERNAL_SERVICE, "%s",
+		    reason_text(REASON_INTERNAL_SERVICE));
+	else if (s->kind != TSERVICE_LOAD_BALANCER)
+		json_object_set_new(o, "config", write_json(schema_service, ws,
+		    WRITE_PRIVATE));
+	else if (s->servers.n == 0)
+		no_server(x, ws, name);
+	else
+		judge_servers(x, servers, name);
+}
+
+void
+explain_after(struct explain *x)
+{
+	bool ends = follow_middlewares(x);
+	json_t *answer = json_object_get(x->out, "answer");
+
+	json_incref(answer);
+	follow_service(x);
+	/* The service stays unasked. */
+	if (ends)
+		json_object_set(x->out, "answer", answer);
+	json_decref(answer);
+}
