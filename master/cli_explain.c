@@ -31,22 +31,36 @@ print_route(const json_t *o)
 }
 
 static void
+print_service(const json_t *service, int depth)
+{
+	json_t *e;
+	size_t i;
+
+	printf("%*s%s%s, %s", depth * 2, "", depth == 0 ? "service:     " :
+	    "service:   ", cli_text(service, "name"), cli_text(service,
+	    "object"));
+	if (depth != 0)
+		printf(", share %lld", cli_number(service, "share"));
+	printf("\n");
+	json_array_foreach(json_object_get(service, "servers"), i, e)
+		printf("%*sserver:    %s, weight %lld, %s\n", depth * 2 + 2,
+		    "", cli_text(e, "url"), cli_number(e, "weight"),
+		    cli_text(e, "state"));
+	json_array_foreach(json_object_get(service, "services"), i, e)
+		print_service(e, depth + 1);
+}
+
+static void
 print_after(const json_t *o)
 {
-	const json_t *service = json_object_get(o, "service");
 	json_t *e;
 	size_t i;
 
 	json_array_foreach(json_object_get(o, "middlewares"), i, e)
 		printf("middleware:  %s (%s), %s\n", cli_text(e, "name"),
 		    cli_text(e, "kind"), cli_text(e, "object"));
-	if (service == NULL)
-		return;
-	printf("service:     %s, %s\n", cli_text(service, "name"),
-	    cli_text(service, "object"));
-	json_array_foreach(json_object_get(service, "servers"), i, e)
-		printf("  server:    %s, weight %lld, %s\n", cli_text(e, "url"),
-		    cli_number(e, "weight"), cli_text(e, "state"));
+	if (json_object_get(o, "service") != NULL)
+		print_service(json_object_get(o, "service"), 0);
 }
 
 static void

@@ -187,6 +187,42 @@ judge_servers(struct explain *x, const json_t *servers, struct str name)
 		explain_hint(x, "no server is up; each is tried all the same");
 }
 
+/* With all below it; services stand in each other a bounded number of times. */
+static json_t *
+service_json(const struct explain *x, uint32_t i)
+{
+	const struct tservice *s = table_service(x->t, i);
+	const struct tchild *c = TABLE_VEC(x->t, s->children, struct tchild);
+	const struct service *ws = world_service(x, table_str(x->t, s->name));
+	static const struct place nowhere;
+	char *name = str_dup(table_str(x->t, s->name));
+	json_t *servers = json_array(), *below = json_array(), *config;
+	json_t *o = json_pack("{s:o, s:o, s:o}", "name", write_text(name),
+	    "object", view_object(ws != NULL ? &ws->o.place : &nowhere),
+	    "servers", servers);
+
+	free(name);
+	if (ws != NULL) {
+		config = write_json(schema_service, ws, 0);
+		json_object_set_new(o, "kind", json_string(
+		    json_object_iter_key(json_object_iter(config))));
+		json_decref(config);
+	}
+	for (uint32_t k = 0; k < s->servers.n; k++)
+		json_array_append_new(servers, server_json(x, table_server(
+		    x->t, TABLE_VEC(x->t, s->servers, uint32_t)[k])));
+	for (uint32_t k = 0; k < s->children.n; k++) {
+		json_t *child = service_json(x, c[k].service);
+
+		json_object_set_new(child, "share", json_integer(c[k].weight));
+		json_array_append_new(below, child);
+	}
+	if (s->children.n != 0)
+		json_object_set(o, "services", below);
+	json_decref(below);
+	return o;
+}
+
 static void
 follow_service(struct explain *x)
 {
@@ -194,28 +230,18 @@ follow_service(struct explain *x)
 	const struct tservice *s = table_service(x->t, r->service);
 	struct str name = table_str(x->t, s->name);
 	const struct service *ws = world_service(x, name);
-	static const struct place nowhere;
-	char *copy = str_dup(name);
-	json_t *servers = json_array();
-	json_t *o = json_pack("{s:o, s:o}", "name", write_text(copy), "object",
-	    view_object(ws != NULL ? &ws->o.place : &nowhere));
+	json_t *o = service_json(x, r->service);
 
-	free(copy);
 	json_object_set_new(x->out, "service", o);
-	for (uint32_t i = 0; i < s->servers.n; i++)
-		json_array_append_new(servers, server_json(x, table_server(
-		    x->t, TABLE_VEC(x->t, s->servers, uint32_t)[i])));
-	json_object_set_new(o, "servers", servers);
 	if (ws == NULL)
 		explain_answer(x, 0, REASON_INTERNAL_SERVICE, "%s",
 		    reason_text(REASON_INTERNAL_SERVICE));
 	else if (s->kind != TSERVICE_LOAD_BALANCER)
-		json_object_set_new(o, "config", write_json(schema_service, ws,
-		    WRITE_PRIVATE));
+		return;
 	else if (s->servers.n == 0)
 		no_server(x, ws, name);
 	else
-		judge_servers(x, servers, name);
+		judge_servers(x, json_object_get(o, "servers"), name);
 }
 
 void

@@ -26,9 +26,9 @@ add_common(const struct view *v, json_t *o, const char *kind,
 
 /* ---- Who uses what -------------------------------------------------------- */
 
-/* Routers' names by the name of what they use. */
+/* Names of users by the name of what they use. */
 static void
-add_user(json_t *users, const char *used, const char *router)
+add_user(json_t *users, const char *used, const char *user)
 {
 	json_t *list = json_object_get(users, used);
 
@@ -36,7 +36,30 @@ add_user(json_t *users, const char *used, const char *router)
 		list = json_array();
 		write_member(users, used, list);
 	}
-	json_array_append_new(list, write_text(router));
+	json_array_append_new(list, write_text(user));
+}
+
+/* Services that refer to services. */
+static void
+add_parents(const struct view *v, json_t *users)
+{
+	const struct table *t = &v->t;
+
+	for (uint32_t i = 0; i < t->hdr->services.n; i++) {
+		const struct tservice *s = table_service(t, i);
+		const struct tchild *c = TABLE_VEC(t, s->children,
+		    struct tchild);
+		char *name = str_dup(table_str(t, s->name));
+
+		for (uint32_t k = 0; k < s->children.n; k++) {
+			char *child = str_dup(table_str(t, table_service(t,
+			    c[k].service)->name));
+
+			add_user(users, child, name);
+			free(child);
+		}
+		free(name);
+	}
 }
 
 static json_t *
@@ -44,6 +67,8 @@ users_of(const struct view *v, bool services)
 {
 	json_t *users = json_object();
 
+	if (services)
+		add_parents(v, users);
 	for (unsigned i = 0; i < v->w->nrouters; i++) {
 		const struct router *r = &v->w->routers[i].r;
 

@@ -1,8 +1,9 @@
 #!/bin/sh
 # SPDX-License-Identifier: BSD-2-Clause
 # Holds the manual to the code: mandoc finds nothing to say, every key of the
-# schema and every reason stands in akkod.yaml(5), every command and option in
-# akkod(8), and each complete example passes "akkod check".
+# schema and every reason stands in akkod.yaml(5), every reason with its status
+# in akkod-reasons(7), every command and option in akkod(8), whose synopsis is
+# what "akkod help" says, and each complete example passes "akkod check".
 set -eu
 cd "${top_srcdir:-.}"
 akkod=${top_builddir:-.}/akkod
@@ -36,6 +37,40 @@ done > "${TMPDIR:-/tmp}/man.$$"
 rm -f "${TMPDIR:-/tmp}/man.$$"
 [ "$(grep -c ' Ta [0-9]* Ta ' "$page")" = "$(grep -c '^REASON([A-Z_]*, "[^"]' shm/reason.def)" ] ||
 	say "$page: the reasons table names more than shm/reason.def"
+
+# The same reasons in akkod-reasons(7), each with a sentence and what to do.
+reasons=man/akkod-reasons.7
+sed -nE 's/^REASON\([A-Z_]+, "([^"]+)", ([0-9]+), "(.*)"\)$/\1 \2 \3/p' \
+	shm/reason.def | while read -r word status text; do
+	[ "$status" = 0 ] && head=".It Sy $word" || head=".It Sy $word Pq $status"
+	awk -v head="$head" -v text="$text" '
+		$0 == head { at = NR }
+		at && NR == at + 1 { ok = tolower($0) == tolower(text ".") }
+		at && NR == at + 2 && /^\.(It|El)/ { ok = 0 }
+		END { exit !ok }' "$reasons" ||
+		echo "$reasons: lacks \"$head\", \"$text.\", and what to do"
+done > "${TMPDIR:-/tmp}/man.$$"
+[ ! -s "${TMPDIR:-/tmp}/man.$$" ] || say "$(cat "${TMPDIR:-/tmp}/man.$$")"
+rm -f "${TMPDIR:-/tmp}/man.$$"
+[ "$(grep -c '^\.It Sy ' "$reasons")" = "$(grep -c '^REASON([A-Z_]*, "[^"]' shm/reason.def)" ] ||
+	say "$reasons: names more than shm/reason.def"
+
+# The synopsis is what the program says of itself.
+synopsis() {
+	for cmd in $("$akkod" help | sed -n 's/^  \([a-z]*\)  .*/\1/p'); do
+		"$akkod" help "$cmd" | sed -nE '1{
+			s/^usage: akkod ([a-z]+)/.Nm\n.Cm \1/
+			s/ ([A-Z]+)$/\n.Ar \1/
+			s/ \[([A-Z]+)\]$/\n.Op Ar \1/
+			s/ \[-([-a-z]+) ([A-Z]+)\]/\n.Op Fl \1 Ar \2/g
+			s/ \[-([-a-z]+)\]/\n.Op Fl \1/g
+			p
+		}'
+	done
+}
+said=$(sed -n '/^\.Sh SYNOPSIS/,/^\.Sh DESCRIPTION/p' man/akkod.8 | sed '1d;$d')
+[ "$said" = "$(synopsis)" ] || say "man/akkod.8: the synopsis is not that of akkod help:
+$(synopsis)"
 
 # Commands and options, as the program itself lists them.
 for cmd in $("$akkod" help | sed -n 's/^  \([a-z]*\)  .*/\1/p'); do
