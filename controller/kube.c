@@ -15,6 +15,7 @@
 #define PARTS	2
 #define TOGETHER	(3 * NSEC_SEC)
 #define COUNTS	(5 * NSEC_SEC)	/* how often mere numbers are told */
+#define EVENT_NOTE	1000	/* bytes; the API server takes 1,024 */
 #define SWEEP	1024	/* flushes between two looks for unused certificates */
 
 struct watched {
@@ -563,6 +564,54 @@ kube_take_status(struct kube *k)
 		json_object_set_new(o, "status", json_pack("{s:{s:o}}",
 		    "loadBalancer", "ingress", status));
 		return o;
+	}
+	return NULL;
+}
+
+static json_t *
+event_json(enum kube_kind kind, json_t *metadata, const char *why)
+{
+	const struct kube_resource *r = &kube_resources[kind];
+	json_t *regarding = json_pack("{s:s, s:o}", "kind", r->kind,
+	    "apiVersion", json_sprintf("%s%s%s", r->group, r->group[0] != '\0'
+	    ? "/" : "", r->version));
+	static const char *const copied[] = { "namespace", "name", "uid",
+	    "resourceVersion" };
+	struct buf note = BUF_INIT;
+	json_t *event;
+
+	for (size_t i = 0; i < ARRAY_SIZE(copied); i++)
+		json_object_set(regarding, copied[i], json_object_get(metadata,
+		    copied[i]));
+	/* A cut may split a character. */
+	buf_put_json(&note, str_head(str_c(why), EVENT_NOTE));
+	event = json_pack("{s:o, s:o}", "regarding", regarding, "note",
+	    json_loadb(note.p, note.n, JSON_DECODE_ANY, NULL));
+	buf_fini(&note);
+	return event;
+}
+
+json_t *
+kube_take_event(struct kube *k)
+{
+	for (unsigned i = 0; i < PARTS; i++) {
+		struct notice n;
+
+		while (k->provider[i] != NULL &&
+		    provider_take_notice(k->provider[i], &n)) {
+			const struct kube_cached *c = kube_store_get(&k->store,
+			    n.kind, n.ns, n.name);
+			json_t *m = c != NULL ? json_object_get(c->o.json,
+			    "metadata") : NULL, *event = NULL;
+
+			if (m != NULL)
+				event = event_json(n.kind, m, n.text);
+			free(n.ns);
+			free(n.name);
+			free(n.text);
+			if (event != NULL)
+				return event;
+		}
 	}
 	return NULL;
 }

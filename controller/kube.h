@@ -129,6 +129,13 @@ bool	kube_synced(const struct kube *k);
  */
 json_t *kube_take_status(struct kube *k);
 
+/*
+ * An object that was refused, once per reason, for its owner to hear of: what
+ * it is, as "regarding", and the reason, as "note"; the caller owns it. NULL:
+ * none.
+ */
+json_t *kube_take_event(struct kube *k);
+
 /* ---- For the providers: objects in the cache --------------------------------- */
 
 struct kube_object {

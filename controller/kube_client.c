@@ -4,6 +4,7 @@
 
 #include "alloc.h"
 #include "buf.h"
+#include "kube_events.h"
 #include "kube_http.h"
 #include "kube_writer.h"
 #include "log.h"
@@ -56,6 +57,7 @@ struct kube_client {
 	struct kube *k;
 	struct kube_http *http;
 	struct kube_writer *writer;
+	struct kube_events *events;
 	struct watcher *v;
 	unsigned n;
 };
@@ -502,7 +504,9 @@ reap(struct kube_client *c)
 	while ((m = curl_multi_info_read(kube_http_multi(c->http), &left)) != NULL)
 		if (m->msg == CURLMSG_DONE && curl_easy_getinfo(m->easy_handle,
 		    CURLINFO_PRIVATE, (char **)&w) == CURLE_OK) {
-			if (w != NULL)
+			if ((void *)w == c->events)
+				kube_events_ended(c->events, m->data.result);
+			else if (w != NULL)
 				ended(w, m->data.result);
 			else
 				kube_writer_ended(c->writer, m->data.result);
@@ -517,6 +521,7 @@ kube_client_turn(struct kube_client *c, struct pollfd *extra, unsigned n,
 	int running;
 
 	timeout_ms = kube_writer_start(c->writer, start_due(c, timeout_ms));
+	timeout_ms = kube_events_start(c->events, timeout_ms);
 	(void)curl_multi_perform(kube_http_multi(c->http), &running);
 	for (unsigned i = 0; i < n && i < ARRAY_SIZE(fds); i++)
 		fds[i] = (struct curl_waitfd){ extra[i].fd, extra[i].events,
@@ -540,6 +545,7 @@ kube_client_new(struct kube *k, struct kube_server *server, char why[KUBE_WHY])
 		return NULL;
 	}
 	c->writer = kube_writer_new(k, c->http);
+	c->events = kube_events_new(k, c->http);
 	c->n = kube_watches(k, &watches);
 	c->v = xcalloc(c->n, sizeof(*c->v));
 	for (unsigned i = 0; i < c->n; i++) {
@@ -568,6 +574,7 @@ kube_client_free(struct kube_client *c)
 		free(w->more);
 	}
 	kube_writer_free(c->writer);
+	kube_events_free(c->events);
 	kube_http_free(c->http);
 	free(c->v);
 	free(c);

@@ -14,6 +14,7 @@ libcontroller_a_SOURCES = \
 	controller/ingress_status.c controller/ingress_status.h \
 	controller/kube.c controller/kube.h \
 	controller/kube_client.c controller/kube_client.h \
+	controller/kube_events.c controller/kube_events.h \
 	controller/kube_http.c controller/kube_http.h \
 	controller/kube_writer.c controller/kube_writer.h \
 	controller/kube_names.c controller/kube_names.h \

@@ -12,6 +12,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#define NOTICES	512	/* more are in the log only */
+
 struct root;
 
 /* One item of a root, ready to be sent. */
@@ -67,6 +69,8 @@ struct provider {
 	struct root *noted;
 	bool synced;
 	struct root_list statuses;	/* to be written; NULL: gone since */
+	struct notice *notices;		/* NOTICES of them, a ring; or NULL */
+	unsigned notice_first, nnotices;
 };
 
 struct provider *
@@ -437,21 +441,12 @@ provider_dep_changed(struct provider *p, uint64_t dep)
 }
 
 static void
-put_note(const struct provider *p, const struct root *r, struct buf *stream)
-{
-	(void)change_put(stream, &(struct change){ .op = r->note != NULL ?
-	    CHANGE_UPSERT : CHANGE_DELETE, .part = p->part,
-	    .kind = CHANGE_NOTE, .name = str_c(r->origin),
-	    .why = str_c(r->note) });
-}
-
-static void
 set_refused(struct root *r, const struct kube_out *out)
 {
 	struct buf b = BUF_INIT;
 
 	for (unsigned i = 0; i < out->nrefused; i++)
-		buf_printf(&b, "%s%s", i == 0 ? "" : "; ", out->refused[i]);
+		buf_printf(&b, "%s%s", i == 0 ? "" : "\n", out->refused[i]);
 	free(r->refused);
 	r->refused = b.n != 0 ? xstrdup(buf_cstr(&b)) : NULL;
 	buf_fini(&b);
@@ -469,14 +464,92 @@ put_losses(const struct root *r, struct buf *b)
 			continue;
 		if (o == NULL && own->exclusive)
 			buf_printf(b, "%s%s \"%s\" is defined more than "
-			    "once; nobody has it", b->n != 0 ? "; " : "",
+			    "once; nobody has it", b->n != 0 ? "\n" : "",
 			    change_words[c->kind], c->name);
 		else if (o != NULL && !str_eq(buf_str(&o->body),
 		    buf_str(&own->body)))
 			buf_printf(b, "%s%s %s is that of %s", b->n != 0 ?
-			    "; " : "", change_words[c->kind], c->name,
+			    "\n" : "", change_words[c->kind], c->name,
 			    o->root->origin);
 	}
+}
+
+static struct str
+first_line(struct str *rest)
+{
+	ptrdiff_t end = str_chr(*rest, '\n');
+	struct str line = end < 0 ? *rest : str_head(*rest, (size_t)end);
+
+	*rest = str_from(*rest, line.n + (end >= 0));
+	return line;
+}
+
+static bool
+has_line(const char *lines, struct str line)
+{
+	for (struct str rest = str_c(lines); rest.n != 0;)
+		if (str_eq(first_line(&rest), line))
+			return true;
+	return false;
+}
+
+/* Lines that did not stand in the last note. */
+static void
+put_notices(struct provider *p, const struct root *r, const char *last)
+{
+	for (struct str rest = str_c(r->note); rest.n != 0;) {
+		struct str line = first_line(&rest);
+
+		if (has_line(last, line) || p->nnotices == NOTICES)
+			continue;
+		if (p->notices == NULL)
+			p->notices = xcalloc(NOTICES, sizeof(*p->notices));
+		p->notices[(p->notice_first + p->nnotices++) % NOTICES] =
+		    (struct notice){ r->kind, xstrdup(r->ns),
+		    xstrdup(r->name), xstrndup(line.p, line.n) };
+	}
+}
+
+bool
+provider_take_notice(struct provider *p, struct notice *ret)
+{
+	if (p->nnotices == 0)
+		return false;
+	*ret = p->notices[p->notice_first];
+	p->notice_first = (p->notice_first + 1) % NOTICES;
+	p->nnotices--;
+	return true;
+}
+
+/* One line of all reasons. */
+static char *
+joined(const char *lines)
+{
+	struct buf b = BUF_INIT;
+	char *out;
+
+	for (struct str rest = str_c(lines); rest.n != 0;) {
+		if (b.n != 0)
+			buf_puts(&b, STR("; "));
+		buf_puts(&b, first_line(&rest));
+	}
+	out = xstrdup(buf_cstr(&b));
+	buf_fini(&b);
+	return out;
+}
+
+static void
+put_note(const struct provider *p, const struct root *r, struct buf *stream)
+{
+	char *text = joined(r->note);
+
+	if (r->note != NULL)
+		log_warn("%s: %s", r->origin, text);
+	(void)change_put(stream, &(struct change){ .op = r->note != NULL ?
+	    CHANGE_UPSERT : CHANGE_DELETE, .part = p->part,
+	    .kind = CHANGE_NOTE, .name = str_c(r->origin),
+	    .why = str_c(text) });
+	free(text);
 }
 
 /* Told once, in the log and to the master, until it changes. */
@@ -485,16 +558,17 @@ set_note(struct provider *p, struct root *r, struct buf *stream)
 {
 	struct buf b = BUF_INIT;
 	bool changed;
+	char *last;
 
 	buf_puts(&b, str_c(r->refused));
 	put_losses(r, &b);
 	changed = !str_eq(buf_str(&b), str_c(r->note));
 	if (changed) {
-		free(r->note);
+		last = r->note;
 		r->note = b.n != 0 ? xstrdup(buf_cstr(&b)) : NULL;
-		if (r->note != NULL)
-			log_warn("%s: %s", r->origin, r->note);
+		put_notices(p, r, last);
 		put_note(p, r, stream);
+		free(last);
 	}
 	buf_fini(&b);
 	return changed;
@@ -747,5 +821,11 @@ provider_free(struct provider *p)
 	map_each(&p->claims, claim_free, NULL);
 	map_fini(&p->claims);
 	free(p->statuses.v);
+	for (struct notice n; provider_take_notice(p, &n);) {
+		free(n.ns);
+		free(n.name);
+		free(n.text);
+	}
+	free(p->notices);
 	free(p);
 }

@@ -42,4 +42,12 @@ void	provider_flush(struct provider *p, struct kube_view *v,
 json_t *provider_take_status(struct provider *p, const char **ret_ns,
 	    const char **ret_name);
 
+/* A reason for which an object was refused that was not there before. */
+struct notice {
+	enum kube_kind kind;
+	char *ns, *name, *text;		/* owned by who takes it */
+};
+/* The next one; false: none. */
+bool	provider_take_notice(struct provider *p, struct notice *ret);
+
 #endif

@@ -21,6 +21,7 @@ pytestmark = pytest.mark.kubernetes
 POD = CONFIG.replace('@"', '@", transport: {lifeCycle: {'
                      'requestAcceptGraceTimeout: 0s}}')
 RBAC = Path(__file__).parents[2] / "deploy/kubernetes/rbac.yaml"
+EVENTS = RBAC.with_name("rbac-events.yaml")
 
 
 @pytest.fixture
@@ -33,17 +34,26 @@ def account(cluster, tmp_path_factory, module_io):  # noqa: F811
 
 
 @pytest.fixture
-def pod(cluster, account, app, tmp_path, module_io):  # noqa: F811
+def start(cluster, account, app, tmp_path, module_io):  # noqa: F811
     cluster.apply(objects(service("app", app), ingress("pod", "pod.test")))
-    a = Akkod(tmp_path / "akkod", module_io, POD, host="10.99.0.1",
-              prefix=account.prefix,
-              env={"KUBERNETES_SERVICE_HOST": Cluster.address,
-                   "KUBERNETES_SERVICE_PORT": "6443"})
-    try:
+    running = []
+
+    def start_one():
+        a = Akkod(tmp_path / f"akkod{len(running)}", module_io, POD,
+                  host="10.99.0.1", prefix=account.prefix,
+                  env={"KUBERNETES_SERVICE_HOST": Cluster.address,
+                       "KUBERNETES_SERVICE_PORT": "6443"})
+        running.append(a)
         until(lambda: ready(a), 20)
-        yield a
-    finally:
+        return a
+    yield start_one
+    for a in running:
         a.close()
+
+
+@pytest.fixture
+def pod(start):
+    return start()
 
 
 def test_the_rights_that_are_shipped_are_enough(pod, cluster):  # noqa: F811
@@ -164,3 +174,40 @@ def controller_of(a):
                 int((a.run_dir / "akkod.pid").read_text()):
             return int(p.parent.name)
     raise AssertionError("no controller")
+
+
+def events(cluster, name):  # noqa: F811
+    """Those of an Ingress: (reason, note, count)."""
+    found = cluster.get("/apis/events.k8s.io/v1/namespaces/default/events")
+    return sorted((e["reason"], e["note"], e.get("series", {}).get("count", 1))
+                  for e in found["items"] if e["regarding"]["name"] == name)
+
+
+def wrong(name, priority):
+    return ingress(name, f"{name}.test", annotations=router(priority=priority))
+
+
+def test_refusals_become_events_where_that_is_allowed(start, cluster):  # noqa: F811
+    """One per object and reason, counted; elsewhere it is said once that not."""
+    names = [f"wrong-{n}" for n in range(4)]
+    cluster.apply(objects(*(wrong(n, "much") for n in names)))
+    a = start()
+    a.wait_log(r"the role does not allow to create and patch events")
+    assert not events(cluster, names[0])
+    assert a.log.count("patch events") == 1
+    assert a.stop() == 0
+
+    cluster.apply(EVENTS.read_text())
+    b = start()
+    until(lambda: all(events(cluster, n) for n in names), 20)
+    first, = events(cluster, names[0])
+    assert first[0] == "Refused" and first[2] == 1
+    assert "priority" in first[1]
+    # It goes and comes again: the same Event, counted.
+    cluster.apply(objects(wrong(names[0], "1")))
+    until(lambda: status(b, names[0] + ".test") == 200)
+    cluster.apply(objects(wrong(names[0], "much")))
+    until(lambda: events(cluster, names[0]) == [first[:2] + (2,)])
+    assert "Refused" in cluster.kubectl("describe", "ingress", names[1])
+    cluster.kubectl("delete", "ingress", *names)
+    cluster.kubectl("delete", "-f", str(EVENTS))
