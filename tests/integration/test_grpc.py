@@ -116,6 +116,27 @@ http:
         assert code == 0, said
 
 
+@pytest.mark.parametrize("service", [
+    "mirroring: {service: clear, mirrors: [{name: again, percent: 100}]}",
+    "failover: {service: clear, fallback: again, errors: {status: [500-599]}}",
+    "weighted: {services: [{name: clear}, {name: again}]}, middlewares: [h]"])
+def test_interop_with_services_of_services(programs, akkod, servers, service):
+    """What is kept of a call does not hold it up: both sides talk at once."""
+    a = akkod("""
+http:
+  routers: {all: {rule: "PathPrefix(`/`)", service: top}}
+  middlewares: {h: {headers: {customRequestHeaders: {X-H: "1"}}}}
+  services:
+    top: {%s}
+    clear: {loadBalancer: {servers: [{url: "h2c://127.0.0.1:@clear@"}]}}
+    again: {loadBalancer: {servers: [{url: "h2c://127.0.0.1:@clear@"}]}}
+""" % service, values=servers)
+    for case in ("ping_pong", "client_streaming", "cancel_after_begin",
+                 "status_code_and_message"):
+        code, said = run(programs, case, a.ports["web"], host="clear.test")
+        assert code == 0, said
+
+
 # -- akkod's own answers ---------------------------------------------------------
 
 OWN = """

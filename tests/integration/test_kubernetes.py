@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: BSD-2-Clause
 """Routes, certificates and middlewares from a real API server, live."""
 import base64
+import collections
 import json
 import os
 import shutil
@@ -303,6 +304,82 @@ def test_ingress_route(kube):
             "services": [{"name": "app", "port": 80}]}]}}))
     until(lambda: status(kube, "crd.test", "/in/x") == 200)
     assert status(kube, "crd.test", "/out") == 404
+
+
+def traefik_service(name, spec):
+    return {"apiVersion": "traefik.io/v1alpha1", "kind": "TraefikService",
+            "metadata": {"name": name, "namespace": "default"}, "spec": spec}
+
+
+def test_services_of_services(kube):
+    """Several services of a route, TraefikServices, and their middlewares."""
+    one, two = Upstream(named("one"), host="10.99.3.1"), \
+        Upstream(named("two"), host="10.99.3.2")
+
+    def counts(host, n):
+        return collections.Counter(
+            kube.get("/x", host=host).text for _ in range(n))
+
+    def route(host, *services):
+        return {"match": f"Host(`{host}`)", "kind": "Rule",
+                "services": list(services)}
+    ones, twos = ({"name": x, "port": 80} for x in ("one", "two"))
+    try:
+        kube.cluster.apply(objects(
+            service("one", one), service("two", two),
+            middleware("below", {"addPrefix": {"prefix": "/below"}}),
+            traefik_service("thirds", {"weighted": {"services": [
+                ones, {**twos, "weight": 2}]}}),
+            traefik_service("copied", {"mirroring": {
+                **ones, "mirrors": [{**twos, "percent": 50}]}}),
+            traefik_service("either", {"failover": {
+                "service": ones, "fallback": twos,
+                "errors": {"status": ["404"]}}}),
+            {"apiVersion": "traefik.io/v1alpha1", "kind": "IngressRoute",
+             "metadata": {"name": "tree", "namespace": "default"},
+             "spec": {"entryPoints": ["web"], "routes": [
+                 route("two.test", {**ones, "weight": 3}, twos),
+                 route("thirds.test", {"name": "thirds",
+                                       "kind": "TraefikService"}),
+                 route("copied.test", {"name": "copied",
+                                       "kind": "TraefikService"}),
+                 route("either.test", {"name": "either",
+                                       "kind": "TraefikService"}),
+                 route("below.test", {**ones, "middlewares": [
+                     {"name": "below"}]})]}}))
+        until(lambda: status(kube, "two.test") == 200)
+        until(lambda: status(kube, "below.test", "/x") == 200)
+        assert counts("two.test", 8) == {"one /x": 6, "two /x": 2}
+        assert counts("thirds.test", 6) == {"one /x": 2, "two /x": 4}
+        assert counts("below.test", 2) == {"one /below/x": 2}
+        before = len(two.requests)
+        assert counts("copied.test", 4) == {"one /x": 4}
+        two.wait(before + 2)
+        assert kube.get("/404", host="either.test").text == "two /404"
+        # Weights are live.
+        kube.cluster.apply(objects(traefik_service("thirds", {
+            "weighted": {"services": [ones]}})))
+        until(lambda: counts("thirds.test", 3) == {"one /x": 3})
+        # The annotation of a Service.
+        annotated = service("one", one)
+        annotated[0]["metadata"]["annotations"] = {
+            "traefik.ingress.kubernetes.io/service.middlewares":
+                "default-below@kubernetescrd"}
+        kube.cluster.apply(objects(
+            annotated, ingress("ann", "ann.test", backend="one")))
+        until(lambda: kube.get("/x", host="ann.test").text == "one /below/x")
+    finally:
+        one.close()
+        two.close()
+
+
+def named(name):
+    """Answers with its name and the path; "one" does not know /404."""
+    def serve(c, r):
+        c.body(r)
+        c.answer(404 if (name, r.target) == ("one", "/404") else 200,
+                 body=f"{name} {r.target}", method=r.method)
+    return serve
 
 
 def test_a_broken_object_harms_nobody_else(kube):

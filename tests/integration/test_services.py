@@ -6,6 +6,7 @@ import time
 
 import pytest
 
+from harness.h2 import H2
 from harness.site import balancer, site
 
 
@@ -155,21 +156,20 @@ def test_no_weight_no_requests(a):
 def test_nobody_has_a_share(a, host):
     r = a.get(host=f"{host}.test")
     assert r.status == 503 and r.body == b"no available server\n"
-    entry = a.logged(RequestHost=f"{host}.test")
-    assert entry["Reason"] == "service-no-server"
+    assert a.logged(RequestHost=f"{host}.test", Reason="service-no-server")
 
 
 def test_nested_shares(a):
     assert counts(a, "nested", 12) == {"three": 6, "one": 2, "two": 4}
-    assert a.logged(RequestHost="nested.test")["ServiceName"] in (
-        "one@file", "two@file", "three@file")
+    for name in ("one", "two", "three"):
+        assert a.logged(RequestHost="nested.test", ServiceName=f"{name}@file")
 
 
 def test_address_decides(a):
-    """The same client, the same service; over HTTP/2 and TLS as well."""
+    """The same client, the same service, on any connection."""
     who = counts(a, "hashed", 20)
     assert len(who) == 1
-    assert counts(a, "hashed", 5, entry_point="web") .keys() == who.keys()
+    assert counts(a, "hashed", 5).keys() == who.keys()
     assert counts(a, "heavy", 20) == {"two": 20}
 
 
@@ -375,8 +375,8 @@ def test_failover_by_status(fresh, status, who, times):
             assert (r.status, r.text) == \
                 (status if who == "one" else 200, who * times)
             assert r.all("X-Name") == [who] and r["X-Path"] == "/x?y"
-    entry = fresh.logged(RequestHost="errors.test")
-    assert entry["ServiceName"] == f"{who}@file"
+    assert fresh.logged(RequestHost="errors.test", DownstreamStatus=r.status,
+                        ServiceName=f"{who}@file", OriginStatus=r.status)
     one, two = fresh.servers["one"].last, fresh.servers["two"]
     if who == "two":
         assert two.last.fields == one.fields
@@ -406,7 +406,8 @@ def test_failover_of_what_is_gone(fresh):
     """akkod's own answers count as well."""
     r = fresh.get(host="down.test")
     assert (r.status, r.text) == (200, "two")
-    assert "Reason" not in fresh.logged(RequestHost="down.test")
+    assert "Reason" not in fresh.logged(RequestHost="down.test",
+                                        DownstreamStatus=200)
     assert fresh.get(host="bothdown.test").status == 502
     with fresh.client() as c:
         r = c.request("POST", "/", host="down.test", body=b"abc" * 1000)
@@ -429,8 +430,8 @@ def test_failover_bounds_the_body(fresh, body, status, chunked):
     assert r.status == status
     if status == 413:
         assert r.body == b"Request body too large\n"
-        assert fresh.logged(RequestHost="bounded.test")["Reason"] == \
-            "body-too-large"
+        assert fresh.logged(RequestHost="bounded.test",
+                            Reason="body-too-large")
     assert len(fresh.servers["one"].requests) == (status == 200)
     assert not fresh.servers["two"].requests
 
@@ -452,6 +453,29 @@ def test_failover_undoes_what_middlewares_did(fresh):
     assert (r.text, r["X-Path"], r["X-Stamp"]) == ("one", "/add/x", "yes")
 
 
+# ---- HTTP/2 ------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("host", ["all", "errors", "chained"])
+def test_http2_bodies(fresh, host):
+    """Many at once, each in pieces: all of them arrive, twice."""
+    with H2((fresh.host, fresh.ports["web"]), tls=False) as c:
+        ids = [c.start("POST", f"/{i}", f"{host}.test", end=False,
+                       fields=[("x-fail", "one 500")] if host != "all" else [])
+               for i in range(5)]
+        for part in range(3):
+            for i in ids:
+                c.data(i, b"%d" % part * 1000, end=part == 2)
+        for i in ids:
+            a = c.response(i)
+            assert a.body == (b"one" if host == "all" else b"two"), a.status
+    want = b"".join(b"%d" % part * 1000 for part in range(3))
+    for name in ("one", "two"):
+        got = settled(fresh.servers[name], 5)
+        assert {r.target for r in got} == {f"/{i}" for i in range(5)}
+        assert all(r.body == want for r in got)
+
+
 # ---- What cannot be -----------------------------------------------------------------
 
 
@@ -459,4 +483,4 @@ def test_failover_undoes_what_middlewares_did(fresh):
 def test_broken_services_serve_nothing(a, host):
     r = a.get(host=f"{host}.test")
     assert r.status == 503 and r.body == b"Service Unavailable\n"
-    assert a.logged(RequestHost=f"{host}.test")["Reason"] == "router-broken"
+    assert a.logged(RequestHost=f"{host}.test", Reason="router-broken")
