@@ -12,6 +12,7 @@ its formula does not allow, or grew. tests/soak/README.md has the last results.
 import sys
 import tempfile
 import time
+import traceback
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "integration"))
@@ -126,7 +127,11 @@ def main():
                 rounds = max(2, rounds // 20)
             with tempfile.TemporaryDirectory(dir="/var/tmp") as d:
                 Path(d).chmod(0o755)
-                good &= Run(io, d, trial).go(rounds)
+                try:
+                    good &= Run(io, d, trial).go(rounds)
+                except Exception:
+                    traceback.print_exc()
+                    good = False
     return 0 if good else 1
 
 
