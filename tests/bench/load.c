@@ -12,10 +12,11 @@
  *   load -o PORT	only the server, and it sleeps
  *   load -o PORT -a ADDRESS:PORT -h HOST -p PATH -r RATE [-t SECONDS]
  *	[-w WARM-UP] [-c CONNECTIONS] [-P PID,...] [-H FIELD] [-n HOSTS]
- *	[-T] [-N] [-R] [-i]
+ *	[-T] [-N] [-R] [-i] [-d]
  *
  *   -T TLS 1.3   -N a connection for each request   -R that resumes a session
  *   -n HOSTS     HOST is "%u.name": a number below HOSTS is put in its place
+ *   -d           idle connections may be ended, as by a program that is replaced
  *   -i           one request on each connection, then they stay open and idle
  *		  until standard input ends
  */
@@ -53,6 +54,7 @@ struct conn {
 	enum state state;
 	int64_t due;
 	bool head_done, chunked;
+	bool last;			/* the answer said so */
 	int64_t left;			/* of the body, when not chunked */
 	size_t have;			/* bytes of the head */
 	char head[4096];
@@ -67,7 +69,7 @@ static struct {
 	double rate, seconds, warm;
 	unsigned conns, hosts;
 	uint16_t origin;
-	bool tls, fresh, resume, idle;
+	bool tls, fresh, resume, idle, drained;
 } opt = { .host = "bench.test", .path = "/200", .rate = 1000, .seconds = 3,
     .warm = 0.5, .conns = 64 };
 
@@ -83,6 +85,7 @@ static uint64_t seed = 88172645463325252ULL;
 static char in[IN_BYTES];
 
 static void finish(struct conn *c, bool good, const char *why);
+static void close_conn(struct conn *c);
 
 void
 die(const char *what)
@@ -203,7 +206,7 @@ send_request(struct conn *c)
 	    "%s%s\r\n", opt.path, host, opt.field != NULL ? opt.field : "",
 	    opt.field != NULL ? "\r\n" : "");
 	c->state = WAITING;
-	c->head_done = c->chunked = false;
+	c->head_done = c->chunked = c->last = false;
 	c->have = 0;
 	c->left = 0;
 	memset(c->tail, 0, sizeof(c->tail));
@@ -239,6 +242,7 @@ take_head(struct conn *c, const char **p, size_t *n)
 		c->chunked = true;
 	else
 		return -1;
+	c->last = strcasestr(c->head, "\r\nconnection: close") != NULL;
 	c->head_done = true;
 	return 1;
 }
@@ -270,6 +274,10 @@ receive(struct conn *c)
 		size_t n = (size_t)got;
 		int r = 1;
 
+		if (got <= 0 && c->state == IDLE && opt.drained) {
+			close_conn(c);
+			return;
+		}
 		if (got <= 0 || c->state == IDLE) {
 			finish(c, false, got == 0 ? "closed" : "receive");
 			return;
@@ -338,7 +346,7 @@ finish(struct conn *c, bool good, const char *why)
 	if (good && nsamples < SAMPLES)
 		samples[nsamples++] = took < (int64_t)UINT32_MAX * 1000 ?
 		    (uint32_t)(took / 1000) : UINT32_MAX;
-	if (!good || opt.fresh)
+	if (!good || opt.fresh || c->last)
 		close_conn(c);
 	if (good || c->state != IDLE)
 		idle_put(c);
@@ -419,7 +427,7 @@ on_event(struct handler *h, uint32_t events)
 	if (c->state == SHAKING)
 		handshake(c);
 	else if (c->state == IDLE && c->ssl == NULL) {
-		errors++;	/* an idle connection was closed */
+		errors += !opt.drained;	/* an idle connection was closed */
 		close_conn(c);
 	} else
 		receive(c);
@@ -587,7 +595,7 @@ main(int argc, char **argv)
 {
 	int o;
 
-	while ((o = getopt(argc, argv, "o:a:h:p:r:t:w:c:P:H:n:TNRi")) != -1)
+	while ((o = getopt(argc, argv, "o:a:h:p:r:t:w:c:P:H:n:TNRid")) != -1)
 		switch (o) {
 		case 'o': opt.origin = (uint16_t)atoi(optarg); break;
 		case 'a': set_address(optarg); break;
@@ -604,6 +612,7 @@ main(int argc, char **argv)
 		case 'N': opt.fresh = true; break;
 		case 'R': opt.fresh = opt.resume = true; break;
 		case 'i': opt.idle = true; break;
+		case 'd': opt.drained = true; break;
 		default: return 2;
 		}
 	setup();
