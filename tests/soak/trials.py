@@ -18,16 +18,16 @@ from harness import proc
 from harness.akkod import PROGRAM
 from harness.client import Client
 from harness.faults import YEAR, Clock, Disk
-from harness.kinds import serve
+from harness.kinds import STREAMS, serve
 from harness.pki import Authority
 from harness.upstream import Upstream, echo
 
 OTHER = os.environ.get("AKKOD_OTHER", PROGRAM)
-CLIENTS = 3 + 2 + 32 + 1		# of Kinds: requests that may be under way
+CLIENTS = 3 + 2 + STREAMS + 1		# of Kinds: requests that may be under way
 STATIC = """\
 log: {level: INFO}
 entryPoints:
-  web: {address: "127.0.0.1:@web@", transport: &t {lifeCycle: {graceTimeOut: 3s}}}
+  web: {address: "127.0.0.1:@web@", transport: &t {lifeCycle: {graceTimeOut: 5s}}}
   websecure: {address: "127.0.0.1:@websecure@", http: {tls: {}}, transport: *t}
 """
 
@@ -210,8 +210,8 @@ def kill_worker(run, n):
     proc.until(lambda: proc.state(pid) == "T")
     held = next(w for w in run.s.status()["workers"] if w["pid"] == pid)
     os.kill(pid, signal.SIGKILL)
-    # One of HTTP/2 carries several; io_uring may have accepted some more.
-    run.allowed += max(held["connections"], held["in_flight"]) + 1 + \
+    # The one of HTTP/2 carries many; io_uring may have accepted some more.
+    run.allowed += held["connections"] + STREAMS - 1 + \
         (2 if run.io == "uring" else 0)
     time.sleep(max(0, start + 2 - time.monotonic()))
 
@@ -488,7 +488,7 @@ def transfer_start(run):
     run.sink = Sink()
     run.upstream.serve = transfer_serve
     run.values["sink"] = run.sink.port
-    run.text = text(2).replace("graceTimeOut: 3s", "graceTimeOut: 120s") \
+    run.text = text(2).replace("graceTimeOut: 5s", "graceTimeOut: 120s") \
         .replace("  services:", """\
     up: {rule: "PathPrefix(`/up`)", service: sink}
   services:
