@@ -84,7 +84,7 @@ sha_matches(struct str hash, struct str password)
 static bool
 crypt_matches(struct str hash, struct str password)
 {
-	static struct crypt_data data;
+	static _Thread_local struct crypt_data data;
 	char pw[SECRET_MAX + 1], setting[256];
 	const char *got;
 	bool same;
@@ -192,32 +192,56 @@ find_user(const struct basic_user *users, unsigned n, struct str name)
 }
 
 int
-basic_check(const struct basic_user *users, unsigned n, struct str user,
-    struct str password)
+basic_recall(const struct basic_user *users, unsigned n, struct str user,
+    struct str password, struct basic_asked *ret)
 {
 	const struct basic_user *u = find_user(users, n, user);
-	unsigned char mac[32];
-	struct remembered *r;
-	bool right;
+	const struct remembered *r;
 
 	if (n == 0)
 		return 0;
-	if (u == NULL) {	/* as much work as for a user who exists */
-		(void)basic_hash_matches(users[0].hash, password);
-		return 0;
-	}
-	if (!triple_mac(user, password, u->hash, mac))
-		return basic_hash_matches(u->hash, password);
-	r = slot_of(mac);
-	if (r->until > clock_mono() &&
-	    CRYPTO_memcmp(r->mac, mac, sizeof(mac)) == 0)
-		return 1;
-	right = basic_hash_matches(u->hash, password);
-	if (right) {
-		memcpy(r->mac, mac, sizeof(mac));
+	/* Nobody of that name is as much work as somebody. */
+	*ret = (struct basic_asked){ .known = u != NULL,
+	    .hash = u != NULL ? u->hash : users[0].hash };
+	ret->keyed = u != NULL && triple_mac(user, password, u->hash,
+	    ret->mac);
+	if (!ret->keyed)
+		return -EAGAIN;
+	r = slot_of(ret->mac);
+	return r->until > clock_mono() && CRYPTO_memcmp(r->mac, ret->mac,
+	    sizeof(ret->mac)) == 0 ? 1 : -EAGAIN;
+}
+
+bool
+basic_settle(const struct basic_asked *a, bool matches)
+{
+	struct remembered *r;
+
+	if (!a->known || !matches)
+		return false;
+	if (a->keyed) {
+		r = slot_of(a->mac);
+		memcpy(r->mac, a->mac, sizeof(r->mac));
 		r->until = clock_mono() + CACHE_TTL;
 	}
-	return right;
+	return true;
+}
+
+bool
+basic_hash_slow(struct str hash)
+{
+	return !str_has_prefix(hash, STR("{SHA}"));
+}
+
+int
+basic_check(const struct basic_user *users, unsigned n, struct str user,
+    struct str password)
+{
+	struct basic_asked a;
+	int r = basic_recall(users, n, user, password, &a);
+
+	return r != -EAGAIN ? r : basic_settle(&a, basic_hash_matches(a.hash,
+	    password));
 }
 
 /* ---- Lists of users ------------------------------------------------------------------ */

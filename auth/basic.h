@@ -30,7 +30,26 @@ int	basic_parse(struct str value, char *buf, struct str *ret_user,
  */
 int	basic_check(const struct basic_user *users, unsigned n, struct str user,
 	    struct str password);
-/* Whether `password` has this hash; no cache, no equal timing. */
+/*
+ * The same in two steps, for who computes the hash elsewhere. basic_recall()
+ * returns 1 when the credentials were right a moment ago, 0 when they are wrong
+ * whatever, else -EAGAIN: then ret->hash is to be compared, and basic_settle()
+ * tells the outcome and remembers it.
+ */
+struct basic_asked {
+	struct str hash;
+	unsigned char mac[32];
+	bool known, keyed;
+};
+int	basic_recall(const struct basic_user *users, unsigned n,
+	    struct str user, struct str password, struct basic_asked *ret);
+bool	basic_settle(const struct basic_asked *a, bool matches);
+/* Comparing it takes so long that it is to be done aside. */
+bool	basic_hash_slow(struct str hash);
+/*
+ * Whether `password` has this hash; no cache, no equal timing. Threads may
+ * call it.
+ */
 bool	basic_hash_matches(struct str hash, struct str password);
 
 /*

@@ -12,7 +12,7 @@
 #include <sys/resource.h>
 #include <unistd.h>
 
-#define HELPERS		32	/* tasks of one user, tested on both backends */
+#define HELPERS		96	/* tasks of one user, tested on both backends */
 
 int
 privdrop_user(const char *name, struct jail *j)

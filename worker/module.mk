@@ -14,6 +14,7 @@ libworker_a_SOURCES = \
 	worker/exchange.c worker/exchange.h \
 	worker/generation.c worker/generation.h \
 	worker/grpc.c worker/grpc.h \
+	worker/hasher.c worker/hasher.h \
 	worker/http1.c worker/http1.h \
 	worker/http1_body.c worker/http1_body.h \
 	worker/http1_sink.c worker/http1_sink.h \

@@ -7,6 +7,7 @@
 #include "conn.h"
 #include "context.h"
 #include "generation.h"
+#include "hasher.h"
 #include "inherit.h"
 #include "live.h"
 #include "log.h"
@@ -451,7 +452,10 @@ worker_init(struct worker *w, const struct msg_hello *h)
 		return -EINVAL;
 	w->id = h->id;
 	w->mine = &w->live->workers[h->id];
-	if ((r = make_ring(w, h)) < 0 || (r = privdrop_processes()) < 0)
+	if ((r = make_ring(w, h)) < 0)
+		return r;
+	w->hasher = hasher_new(w->ring);	/* threads are processes, too */
+	if ((r = privdrop_processes()) < 0)
 		return r;
 	tls_init();
 	w->tls = tls_contexts_new();

@@ -15,6 +15,7 @@
 struct access_log;
 struct conn;
 struct exchange;
+struct hasher;
 struct generation;
 struct live;
 struct listener;
@@ -51,6 +52,7 @@ struct worker {
 	struct live *live;		/* shared state of all workers */
 	struct live_worker *mine;	/* this worker's slot in it */
 	struct exchange *free_exchanges;
+	struct hasher *hasher;		/* passwords; NULL: not aside */
 	struct clients *clients;	/* connections by address */
 	struct conn *conns;		/* all client connections */
 	struct listener *listeners;

@@ -2,6 +2,8 @@
 """basicAuth (proxy.md 4.10); the hashes are of "secret"."""
 import base64
 import hashlib
+import threading
+import time
 import warnings
 
 import pytest
@@ -180,3 +182,65 @@ def test_broken(a, host):
 
 def test_hashes_are_not_in_the_log(a):
     assert SHA not in a.log and BCRYPT not in a.log
+
+
+SLOW = crypt.crypt("secret", crypt.mksalt(crypt.METHOD_BLOWFISH, rounds=1 << 10))
+
+
+def test_a_wrong_password_delays_nobody_else(akkod, upstream):
+    """Six guesses of some 80 ms each; other requests go on meanwhile."""
+    u = upstream()
+    a = akkod("akkod: {workers: 1}\n" + site(
+        middlewares={"in": {"basicAuth": {"users": ["sue:" + SLOW]}}},
+        routers={"in": ["in"], "open": []}), values={"upstream": u.port})
+    status = []
+
+    def guess(n):
+        r = a.get("/", host="in.test", headers=[basic("sue", f"wrong{n}")])
+        status.append(r.status)
+    start = time.monotonic()
+    guesses = [threading.Thread(target=guess, args=(n,)) for n in range(6)]
+    for t in guesses:
+        t.start()
+    took = []
+    with a.client() as c:
+        while any(t.is_alive() for t in guesses):
+            before = time.monotonic()
+            assert c.request("GET", "/", host="open.test").status == 200
+            took.append(time.monotonic() - before)
+            time.sleep(0.01)
+    assert status == [401] * 6
+    assert time.monotonic() - start > 0.2, "too fast to tell"
+    assert sorted(took)[len(took) * 9 // 10] < 0.1, sorted(took)[-5:]
+    assert a.get("/", host="in.test", headers=[basic("sue")]).status == 200
+    # One who is right, and remembered, waits for no guess.
+    guesses = [threading.Thread(target=guess, args=(n,)) for n in range(6)]
+    for t in guesses:
+        t.start()
+    before = time.monotonic()
+    assert a.get("/", host="in.test", headers=[basic("sue")]).status == 200
+    assert time.monotonic() - before < 0.3
+    for t in guesses:
+        t.join()
+
+
+def test_too_many_guesses(akkod, upstream):
+    """Of one address no more than a few wait; those who leave make room."""
+    u = upstream()
+    a = akkod("akkod: {workers: 1}\n" + site(
+        middlewares={"in": {"basicAuth": {"users": ["sue:" + SLOW]}}},
+        routers={"in": ["in"]}), values={"upstream": u.port})
+    status = []
+
+    def guess(n):
+        r = a.get("/", host="in.test", headers=[basic("sue", f"wrong{n}")])
+        status.append((r.status, r["Retry-After"]))
+    guesses = [threading.Thread(target=guess, args=(n,)) for n in range(14)]
+    for t in guesses:
+        t.start()
+    for t in guesses:
+        t.join()
+    assert {s for s, _ in status} == {401, 503}
+    assert all(after == "1" for s, after in status if s == 503)
+    assert sum(s == 401 for s, _ in status) >= 8
+    a.logged(DownstreamStatus=503, Reason="overload")

@@ -74,7 +74,7 @@ def children(a):
     def settled():
         kids = proc.children(a.process.pid)
         return len(kids) == 2 and all(
-            limits(k)["Max processes"] == ("32", "32") for k in kids)
+            limits(k)["Max processes"] == ("96", "96") for k in kids)
     proc.until(settled, what="two children with all their limits")
     return proc.children(a.process.pid)
 
@@ -110,7 +110,7 @@ def test_limits_of_children(rooted):
     for pid in children(rooted):
         soft, hard = limits(pid)["Max open files"]
         assert soft == hard and int(soft) <= 1 << 21
-        assert limits(pid)["Max processes"] == ("32", "32")
+        assert limits(pid)["Max processes"] == ("96", "96")
 
 
 def test_signals_of_children(rooted):

@@ -3,6 +3,8 @@
 #include "middleware.h"
 
 #include "basic.h"
+#include "conn.h"
+#include "hasher.h"
 
 #include <errno.h>
 
@@ -34,6 +36,34 @@ user_list(struct exchange *x, const struct tmw_basic_auth *c)
 	return u;
 }
 
+/* As basic_check(), the slow part aside; -errno. */
+static int
+check(struct fiber *f, struct exchange *x, const struct tmw_basic_auth *c,
+    struct str user, struct str password)
+{
+	struct basic_user *users = user_list(x, c);
+	struct basic_asked a;
+	int r;
+
+	if (users == NULL)
+		return -ENOMEM;
+	r = basic_recall(users, c->users.n, user, password, &a);
+	if (r != -EAGAIN)
+		return r;
+	r = basic_hash_slow(a.hash) ? hasher_matches(f, x->w->hasher,
+	    &x->c->peer, a.hash, password) : basic_hash_matches(a.hash,
+	    password);
+	return r < 0 ? r : basic_settle(&a, r);
+}
+
+static int
+busy(struct fiber *f, struct exchange *x)
+{
+	if (fields_add_id(&x->resp.fields, FIELD_RETRY_AFTER, STR("1")) < 0)
+		return -ENOBUFS;
+	return respond_text(f, x, 503, REASON_OVERLOAD, status_text(503));
+}
+
 int
 basic_auth_serve(struct fiber *f, struct exchange *x, const struct tmw *mw,
     struct chain next)
@@ -42,16 +72,17 @@ basic_auth_serve(struct fiber *f, struct exchange *x, const struct tmw *mw,
 	    struct tmw_basic_auth);
 	struct str value = fields_get(&x->req.fields, FIELD_AUTHORIZATION);
 	struct str user, password, header = table_str(x->t, c->header_field);
-	struct basic_user *users = user_list(x, c);
 	char *buf = arena_alloc(&x->arena, value.n + 4);
+	int r;
 
-	if (users == NULL || buf == NULL)
+	if (buf == NULL)
 		return -ENOMEM;
 	if (value.n == 0 || basic_parse(value, buf, &user, &password) < 0)
 		return challenge(f, x, c);
 	x->facts.client_user = user;
-	if (basic_check(users, c->users.n, user, password) <= 0)
-		return challenge(f, x, c);
+	if ((r = check(f, x, c, user, password)) <= 0)
+		return r == 0 ? challenge(f, x, c) : r == -EBUSY ?
+		    busy(f, x) : r;
 	if (header.n != 0) {
 		fields_remove_spellings(&x->req.fields, header);
 		if (fields_set(&x->req.fields, header, user) < 0)
