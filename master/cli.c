@@ -83,6 +83,10 @@ const struct cli_command cli_commands[] = {
 	    "say what becomes of a request, and what is missing" },
 	{ "certs", cli_certs, OPT_COMMON | OPT_JSON, NULL,
 	    "show certificates, their names and when they expire" },
+	{ "connections", cli_connections, OPT_COMMON | OPT_JSON, NULL,
+	    "count clients' connections by kind, and show the oldest" },
+	{ "mem", cli_mem, OPT_COMMON | OPT_JSON, NULL,
+	    "show what memory is used for" },
 	{ "dump", cli_dump, OPT_COMMON | OPT_DEFAULTS | OPT_JSON, NULL,
 	    "show the configuration that is in use" },
 	{ "check", cli_check, OPT_COMMON, NULL,
@@ -147,7 +151,7 @@ print_overview(FILE *f)
 {
 	fprintf(f, "usage: akkod COMMAND [OPTION...]\n\n");
 	for (const struct cli_command *c = cli_commands; c->name != NULL; c++)
-		fprintf(f, "  %-10s  %s\n", c->name, c->help);
+		fprintf(f, "  %-11s  %s\n", c->name, c->help);
 	fprintf(f, "\nakkod help COMMAND tells its options.\n");
 }
 

@@ -63,6 +63,8 @@ int	cli_routes(const struct cli *c);
 int	cli_explain(const struct cli *c);
 int	cli_certs(const struct cli *c);
 int	cli_dump(const struct cli *c);
+int	cli_connections(const struct cli *c);
+int	cli_mem(const struct cli *c);
 int	cli_completion(const struct cli *c);
 
 /* ---- What commands that ask share, in cli_ask.c ---------------------------- */

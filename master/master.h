@@ -16,6 +16,7 @@
  *   names_dns.c  the DNS child and what it found
  *   cluster.c    what the same child says of a Kubernetes cluster
  *   status.c     akkod status
+ *   connections.c  akkod connections
  *   report.c     commands that only look, answered by a copy of the master
  *   notify.c     what the service manager is told
  *   upgrade.c    another program takes over from this one
@@ -86,6 +87,7 @@ struct worker_slot {
 	uint64_t refused;		/* generation it did not take */
 	char refusal[200];
 	struct msg_status status;	/* last reply */
+	json_t *connections;		/* the same; NULL: it was not asked */
 	unsigned silent;		/* ticks without a heartbeat */
 	int64_t beat;			/* last heartbeat seen */
 };
@@ -188,6 +190,9 @@ struct master {
 	uint64_t status_clients[WAITERS_MAX];
 	unsigned nstatus_clients;
 	struct timer_at status_timer;
+	uint64_t connections_clients[WAITERS_MAX];
+	unsigned nconnections_clients;
+	struct timer_at connections_timer;
 	pid_t reports[REPORTS_MAX];	/* see report.c; 0: none */
 };
 
@@ -300,6 +305,8 @@ void	dns_init(struct master *m);
 /* Begins with what another one had found, as dns_status() tells it. */
 void	dns_take(struct master *m, const json_t *names);
 unsigned dns_resolve(void *arg, struct str name, struct addr out[RESOLVED_MAX]);
+/* That of the controller; 0: it does not run. */
+pid_t	dns_pid(const struct master *m);
 /* True when the pid was that of the DNS child. */
 bool	dns_reaped(struct master *m, pid_t pid);
 void	dns_fini(struct master *m);
@@ -337,6 +344,14 @@ json_t *cluster_status(const struct master *m);
 void	status_ask(struct master *m, uint64_t client);
 /* A worker has answered. */
 void	status_progress(struct master *m);
+
+/* ---- connections.c -------------------------------------------------------------------------------- */
+
+void	connections_ask(struct master *m, uint64_t client);
+/* A worker has answered, or ended. */
+void	connections_answer(struct worker_slot *s,
+	    const struct msg_connections *msg);
+void	connections_progress(struct master *m);
 
 /* ---- upgrade.c ------------------------------------------------------------------------------------ */
 

@@ -8,7 +8,9 @@ libmaster_a_SOURCES = \
 	master/cli_certs.c \
 	master/cli_completion.c \
 	master/cli_dump.c \
+	master/cli_connections.c \
 	master/cli_explain.c \
+	master/cli_mem.c \
 	master/cli_routes.c \
 	master/cli_run.c \
 	master/cli_table.c master/cli_table.h \
@@ -22,6 +24,7 @@ libmaster_a_SOURCES = \
 	master/compile_service.c \
 	master/compile_tls.c \
 	master/compile_tree.c \
+	master/connections.c \
 	master/control.c master/control.h \
 	master/dump.c \
 	master/explain.c master/explain.h \
@@ -36,6 +39,7 @@ libmaster_a_SOURCES = \
 	master/logs.c \
 	master/loop.c master/loop.h \
 	master/master.h \
+	master/mem.c \
 	master/name_map.c master/name_map.h \
 	master/names_dns.c \
 	master/parts.c master/parts.h \

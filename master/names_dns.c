@@ -275,6 +275,12 @@ dns_take(struct master *m, const json_t *names)
 	}
 }
 
+pid_t
+dns_pid(const struct master *m)
+{
+	return m->dns != NULL ? m->dns->pid : 0;
+}
+
 bool
 dns_reaped(struct master *m, pid_t pid)
 {

@@ -22,6 +22,7 @@
 static const struct { const char *command; report_fn *make; } reports[] = {
 	{ "routes", routes_report }, { "explain", explain_report },
 	{ "certs", certs_report }, { "dump", dump_report },
+	{ "mem", mem_report },
 };
 
 /* ---- The copy ------------------------------------------------------------- */

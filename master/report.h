@@ -26,7 +26,8 @@ bool	report_start(struct master *m, uint64_t client, const char *command,
 bool	report_reaped(struct master *m, pid_t pid);
 
 /* In the files of their names. */
-report_fn routes_report, explain_report, certs_report, dump_report;
+report_fn routes_report, explain_report, certs_report, dump_report,
+	    mem_report;
 
 /* certs.c: all of them, and one of the table by number. */
 json_t *certs_all(const struct view *v);

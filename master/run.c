@@ -265,6 +265,8 @@ on_command(void *arg, uint64_t client, const char *command,
 		return;
 	if (strcmp(command, "status") == 0)
 		status_ask(m, client);
+	else if (strcmp(command, "connections") == 0)
+		connections_ask(m, client);
 	else if (strcmp(command, "reload") == 0)
 		command_reload(m, client);
 	else if (strcmp(command, "upgrade") == 0)
@@ -621,6 +623,7 @@ master_run(const struct run_options *opt)
 	    .live_fd = -1, .tickets_fd = -1, .will_fd = -1,
 	    .now = { .table_fd = -1, .keys_fd = -1 },
 	    .waiter_timer.at = NSEC_NEVER, .renew_timer.at = NSEC_NEVER, .status_timer.at = NSEC_NEVER,
+	    .connections_timer.at = NSEC_NEVER,
 	    .started = clock_wall() };
 	/* Each compilation uses what the last one freed: no faults again. */
 	(void)mallopt(M_MMAP_THRESHOLD, KEEP_BYTES);

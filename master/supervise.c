@@ -351,6 +351,9 @@ dispatch(struct worker_slot *s, const struct msg *msg)
 	case MSG_STATUS_REPLY:
 		on_status(s, p);
 		return true;
+	case MSG_CONNECTIONS_REPLY:
+		connections_answer(s, p);
+		return true;
 	case MSG_WANT_RSA:
 		on_want_rsa(s);
 		return true;
@@ -689,6 +692,7 @@ supervise_reap(struct master *m)
 			log_debug("reaped process %d", (int)pid);
 	}
 	status_progress(m);
+	connections_progress(m);
 }
 
 /* ---- Watching ------------------------------------------------------------------------------ */
@@ -782,6 +786,7 @@ supervise_fini(struct master *m)
 	for (unsigned i = 0; m->slots != NULL && i < WORKERS_MAX; i++) {
 		control_closed(&m->slots[i]);
 		loop_at(m->loop, &m->slots[i].respawn, NSEC_NEVER);
+		json_decref(m->slots[i].connections);
 	}
 	free(m->slots);
 	m->slots = NULL;

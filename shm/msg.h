@@ -27,10 +27,12 @@ enum msg_type {
 	MSG_DRAIN,		/* struct msg_drain */
 	MSG_STATUS,		/* no payload: asks for MSG_STATUS_REPLY */
 	MSG_WILL,		/* struct msg_will, 2 fds: will, heir (master/will.c) */
+	MSG_CONNECTIONS,	/* no payload: asks for MSG_CONNECTIONS_REPLY */
 	/* worker -> master */
 	MSG_READY,		/* struct msg_ready: the ring runs */
 	MSG_TABLE_ACK,		/* struct msg_table_ack */
 	MSG_STATUS_REPLY,	/* struct msg_status */
+	MSG_CONNECTIONS_REPLY,	/* struct msg_connections */
 	MSG_ORPHAN,		/* struct msg_orphan, 1 fd: will */
 	MSG_WANT_RSA,		/* no payload: a client knows no ECDSA */
 	/* master -> controller */
@@ -78,6 +80,26 @@ struct msg_status {
 	uint64_t tls_own, tls_openssl;	/* connections by what makes their records */
 	uint32_t backend, draining;
 	char why[120];
+};
+
+#define MSG_OLDEST	32
+struct msg_connection {
+	int64_t age_ns;
+	struct addr peer;
+	uint16_t peer_port;
+	uint8_t tls, http2;
+	uint8_t state;			/* enum conn_state of the worker */
+	uint8_t reserved[3];
+	uint32_t requests;
+	char entry_point[36];
+};
+/* A worker's client connections by kind, and the oldest, those first. */
+struct msg_connections {
+	uint32_t all, looked;		/* more than that are not counted below */
+	uint32_t plain, tls, tls_own, tls_openssl, http2;
+	uint32_t parked, serving, lingering, tunnels;
+	uint32_t n;
+	struct msg_connection oldest[MSG_OLDEST];
 };
 
 struct msg_name { char name[256]; };

@@ -25,6 +25,7 @@ libworker_a_SOURCES = \
 	worker/http2_stream.c worker/http2_stream.h \
 	worker/http2_tunnel.c worker/http2_tunnel.h \
 	worker/kept.c worker/kept.h \
+	worker/look.c worker/look.h \
 	worker/middleware/add_prefix.c \
 	worker/middleware/auth_health.c worker/middleware/auth_health.h \
 	worker/middleware/basic_auth.c \

@@ -11,6 +11,7 @@
 #include "inherit.h"
 #include "live.h"
 #include "log.h"
+#include "look.h"
 #include "msg.h"
 #include "orphan.h"
 #include "pool.h"
@@ -265,6 +266,15 @@ on_status(struct worker *w)
 }
 
 static void
+on_connections(struct worker *w)
+{
+	static struct msg_connections m;
+
+	look_at_connections(w, &m);
+	(void)msg_send(INHERIT_CONTROL, MSG_CONNECTIONS_REPLY, &m, NULL);
+}
+
+static void
 dispatch(struct worker *w, const struct msg *m)
 {
 	const void *p = m->payload;
@@ -290,6 +300,9 @@ dispatch(struct worker *w, const struct msg *m)
 		break;
 	case MSG_STATUS:
 		on_status(w);
+		break;
+	case MSG_CONNECTIONS:
+		on_connections(w);
 		break;
 	case MSG_WILL:
 		orphan_will(w, p, m->fds);
