@@ -756,6 +756,36 @@ sock_quiesce(struct fiber *f, struct sock *s)
 	s->fiber = was;
 }
 
+bool
+sock_has_more(const struct sock *s)
+{
+	return s->rx_more != NULL || (s->flags & SOCK_LAST) != 0;
+}
+
+void
+sock_still(struct fiber *f, struct sock *s)
+{
+	struct fiber *was = s->fiber;
+	struct iobuf *none;
+
+	assert(s->tx != SOCK_TX_BUSY && !(s->flags & SOCK_CLOSING));
+	assert(s->rx != SOCK_RX_ARMED || (s->flags & SOCK_RX_POOL));
+	s->fiber = f;
+	s->flags |= SOCK_STILL;
+	if (s->rx == SOCK_RX_ARMED)
+		cancel_rx(s);
+	else if (s->inflight > 0)
+		s->ring->ops->cancel_rx(s);	/* one that goes on */
+	while (s->rx == SOCK_RX_ARMED || s->inflight > 0)
+		fiber_wait_quiet(f);
+	s->flags &= ~SOCK_STILL;
+	if (s->rx == SOCK_RX_READY && s->rx_res == -ECANCELED)
+		(void)sock_recv_take(s, &none);
+	if (s->ring->ops->let_go != NULL)
+		s->ring->ops->let_go(s);
+	s->fiber = was;
+}
+
 /* ---- Other descriptors ------------------------------------------------------------- */
 
 struct acceptor *

@@ -169,6 +169,16 @@ int	sock_send_gap(struct fiber *f, struct sock *s, struct iovec *iov,
  */
 void	sock_hold(struct sock *s, struct fiber *f);
 
+/*
+ * Takes back a receive of sock_recv_start() and waits until nothing in the
+ * kernel is this process's any more, so that the descriptor can go to another
+ * one. Nothing is lost: what was received meanwhile is READY, and behind it
+ * sock_has_more(). No send may be under way. The socket can be used on.
+ */
+void	sock_still(struct fiber *f, struct sock *s);
+/* The next sock_recv_start() is answered at once from what came before. */
+bool	sock_has_more(const struct sock *s);
+
 /* Half-close: no more sends. */
 void	sock_shutdown(struct sock *s);
 /*

@@ -261,6 +261,19 @@ ep_cancel_tx(struct sock *s)
 	sock_tx_done(s, -ECANCELED);
 }
 
+/*
+ * Closing one of several descriptors of a connection does not end its being
+ * registered: events for the new owner would go on waking this process.
+ */
+static void
+ep_let_go(struct sock *s)
+{
+	if (s->flags & SOCK_ADDED)
+		(void)watch_fd(s->ring, EPOLL_CTL_DEL, s->fd, 0, 0);
+	s->flags &= ~SOCK_ADDED;
+	s->flags |= SOCK_READABLE | SOCK_WRITABLE;
+}
+
 /* ---- Events ------------------------------------------------------------------ */
 
 static void
@@ -433,6 +446,7 @@ const struct ring_ops ring_epoll_ops = {
 	.connect = ep_connect,
 	.cancel_rx = ep_cancel_rx,
 	.cancel_tx = ep_cancel_tx,
+	.let_go = ep_let_go,
 	.shutdown = ep_shutdown,
 	.reset = ep_reset,
 	.close = ep_close,

@@ -27,6 +27,7 @@ enum {
 	SOCK_ENOUGH = 16384,	/* io_uring: it was asked to stop, too much is ahead */
 	SOCK_LAST = 32768,	/* io_uring: rx_last is to be told */
 	SOCK_DOUBT = 65536,	/* io_uring: the end may have been missed */
+	SOCK_STILL = 131072,	/* somebody waits for the end of all operations */
 };
 
 struct ring_ops {
@@ -47,6 +48,8 @@ struct ring_ops {
 	/* Makes a receive or a send end soon, with -ECANCELED or its result. */
 	void (*cancel_rx)(struct sock *s);
 	void (*cancel_tx)(struct sock *s);
+	/* Forgets a socket without an operation; NULL: there is nothing to do. */
+	void (*let_go)(struct sock *s);
 	void (*shutdown)(struct sock *s);
 	void (*reset)(struct sock *s);	/* the next close sends RST */
 	void (*close)(struct ring *r, int fd);

@@ -392,6 +392,8 @@ uring_on_recv(struct ring *r, struct sock *s, const struct done *cqe)
 		s->flags |= SOCK_MORE;
 	if (!more)
 		s->inflight--;
+	if (!more && (was & SOCK_STILL) && s->fiber != NULL)
+		fiber_wake(s->fiber);
 	if (!recv_has_result(state(r), s, res, was))
 		recv_again(s, res);
 	else if (!(was & SOCK_MULTI) && s->rx == SOCK_RX_ARMED)

@@ -373,6 +373,53 @@ stream_peek(struct stream *st)
 	return st->eof ? -EPIPE : 0;
 }
 
+/* Puts the bytes of b behind those of *at; b is given back or becomes *at. */
+static int
+append(struct stream *st, struct iobuf **at, struct iobuf *b)
+{
+	struct ring *r = st->s->ring;
+	struct iobuf *old = *at, *all;
+	size_t n = iobuf_len(old);
+
+	if (n == 0) {
+		stream_drop(st, at);
+		*at = b;
+		return 0;
+	}
+	if ((all = iobuf_get(r, n + iobuf_len(b))) == NULL)
+		return -ENOMEM;
+	memcpy(all->data, old->data + old->head, n);
+	memcpy(all->data + n, b->data + b->head, iobuf_len(b));
+	all->tail = (uint32_t)(n + iobuf_len(b));
+	iobuf_put(r, old);
+	iobuf_put(r, b);
+	*at = all;
+	return 0;
+}
+
+int
+stream_settle(struct fiber *f, struct stream *st)
+{
+	struct sock *s = st->s;
+	struct iobuf *b;
+
+	sock_still(f, s);
+	while (s->rx == SOCK_RX_READY || sock_has_more(s)) {
+		if (s->rx != SOCK_RX_READY)
+			sock_recv_start(s, false);
+		if (s->rx_res <= 0)
+			return -EPIPE;
+		/* Without room it stays where it is. */
+		if (append(st, st->tls != NULL ? &st->raw : &st->in,
+		    s->rx_buf) < 0)
+			return -ENOMEM;
+		if (st->tls == NULL)
+			st->bytes_in += (unsigned)s->rx_res;
+		(void)sock_recv_take(s, &b);
+	}
+	return 0;
+}
+
 void
 stream_park(struct stream *st)
 {

@@ -84,6 +84,13 @@ ssize_t	stream_splice(struct fiber *f, struct stream *from, struct stream *to,
 void	stream_watch(struct stream *st);
 int	stream_peek(struct stream *st);
 
+/*
+ * Before the descriptor goes to another process: sock_still(), and what came
+ * until then stands in st->in and st->raw. 0; -EPIPE when the peer's end is
+ * among it, -ENOMEM: the stream is to be read on here.
+ */
+int	stream_settle(struct fiber *f, struct stream *st);
+
 /* Parked: a receive armed, no fiber; s->notify must be set. */
 void	stream_park(struct stream *st);
 bool	stream_has_unread(const struct stream *st);
