@@ -20,6 +20,7 @@ libtls_a_SOURCES = \
 	tls/roots.c \
 	tls/server.c \
 	tls/session.c \
+	tls/state.c tls/state.h \
 	tls/suite.c tls/suite.h \
 	tls/takeover.c \
 	tls/ticket.c \

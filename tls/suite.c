@@ -23,14 +23,16 @@ struct suites {
 };
 
 static const struct {
-	const char *cipher, *hash;
+	const char *name, *cipher, *hash;
 	uint16_t number;
 	uint8_t key_len, hash_len;
 } suite[SUITES] = {
-	[SUITE_AES_128_GCM] = { "AES-128-GCM", "SHA256", 0x1301, 16, 32 },
-	[SUITE_AES_256_GCM] = { "AES-256-GCM", "SHA384", 0x1302, 32, 48 },
-	[SUITE_CHACHA20_POLY1305] = { "ChaCha20-Poly1305", "SHA256", 0x1303, 32,
-	    32 },
+	[SUITE_AES_128_GCM] = { "TLS_AES_128_GCM_SHA256", "AES-128-GCM",
+	    "SHA256", 0x1301, 16, 32 },
+	[SUITE_AES_256_GCM] = { "TLS_AES_256_GCM_SHA384", "AES-256-GCM",
+	    "SHA384", 0x1302, 32, 48 },
+	[SUITE_CHACHA20_POLY1305] = { "TLS_CHACHA20_POLY1305_SHA256",
+	    "ChaCha20-Poly1305", "SHA256", 0x1303, 32, 32 },
 };
 
 int
@@ -40,6 +42,18 @@ suite_by_number(uint16_t number)
 		if (suite[i].number == number)
 			return i;
 	return -1;
+}
+
+uint16_t
+suite_number(enum suite kind)
+{
+	return suite[kind].number;
+}
+
+const char *
+suite_name(enum suite kind)
+{
+	return suite[kind].name;
 }
 
 size_t

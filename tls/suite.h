@@ -31,6 +31,9 @@ void	suites_free(struct suites *s);
 
 /* By the number that TLS gives it (0x1301...); -1: none of these. */
 int	suite_by_number(uint16_t number);
+uint16_t suite_number(enum suite kind);
+/* IANA's, static. */
+const char *suite_name(enum suite kind);
 size_t	suite_key_len(enum suite kind);
 size_t	suite_hash_len(enum suite kind);
 
