@@ -28,6 +28,7 @@ static const struct { uint16_t bytes, fds; } rules[HO_TYPES] = {
 	[HO_LISTENER] = { sizeof(struct ho_listener), ANY },
 	[HO_GIVEN] = { sizeof(struct ho_given), 1 },
 	[HO_OLD] = { sizeof(struct ho_old), 0 },
+	[HO_PASSAGE] = { sizeof(struct ho_passage), 1 },
 };
 
 union control {

@@ -13,6 +13,7 @@
  *    |<------------- TAKEN ----------------|
  *    |-------------- PROBE --------------->|   at the end of the trial
  *    |<------------- HEALTH ---------------|   its workers live on
+ *    |-- PASSAGE... ---------------------->|   ways for connections to move
  *    |   (the old workers drain)           |
  *    |<------------- TABLE ----------------|   so that they follow changes
  *    |-------------- OLD ----------------->|   how many are left
@@ -25,13 +26,14 @@
 
 #include <stdint.h>
 
-#define HANDOVER_VERSION	2
+#define HANDOVER_VERSION	3
 #define HANDOVER_FD		3	/* of the new master at its start */
 #define HANDOVER_FDS		WORKERS_MAX
 
 enum handover_type {
 	HO_HELLO = 1, HO_REFUSE, HO_READY, HO_TAKEN, HO_TABLE, HO_HEALTH,	/* from the new */
 	HO_STATE, HO_LISTENER, HO_GIVEN, HO_LAST, HO_COMMIT, HO_PROBE, HO_OLD,	/* from the old */
+	HO_PASSAGE,							/* the same */
 	HO_TYPES
 };
 
@@ -58,6 +60,8 @@ struct ho_listener {
 struct ho_given { char name[LISTEN_NAME_MAX + 1], user[LISTEN_NAME_MAX + 1]; };
 /* follows: the old workers take the new master's tables. */
 struct ho_old { uint64_t connections; uint32_t workers, follows; };
+/* The taking end; `worker` only spreads them. */
+struct ho_passage { uint8_t key[32]; uint32_t worker, reserved; };
 
 struct handover {
 	uint32_t version;		/* of the other side */
@@ -73,6 +77,7 @@ struct handover {
 		struct ho_listener listener;
 		struct ho_given given;
 		struct ho_old old;
+		struct ho_passage passage;
 	} u;
 };
 

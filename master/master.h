@@ -10,6 +10,7 @@
  *   publish.c    sealing, sending, counting acknowledgements
  *   supervise.c  workers: fork, exec, respawn, heartbeat
  *   resize.c     more workers, or fewer
+ *   passages.c   where the connections of workers that leave go
  *   watch.c      inotify on the provider's files
  *   logs.c       log descriptors of master and workers
  *   tickets_rotate.c  session ticket keys
@@ -246,6 +247,18 @@ void	supervise_fini(struct master *m);
 
 /* There are to be n workers from now on. */
 void	resize_workers(struct master *m, unsigned n);
+
+/* ---- passages.c ----------------------------------------------------------------------------- */
+
+/* From the workers beyond m->nworkers, up to `was`, to those that stay. */
+void	passages_resize(struct master *m, unsigned was);
+/* From all workers to those of the successor, who has so many. */
+void	passages_upgrade(struct master *m, int sock, unsigned workers);
+/* The end that came from the predecessor goes to a worker; fd is the callee's. */
+void	passages_take(struct master *m, unsigned n, const uint8_t key[32],
+	    int fd);
+/* From orphan i of n, whose control socket is given. */
+void	passages_orphan(struct master *m, int control, unsigned i, unsigned n);
 
 /* ---- publish.c ---------------------------------------------------------------------------- */
 

@@ -43,6 +43,7 @@ libmaster_a_SOURCES = \
 	master/name_map.c master/name_map.h \
 	master/names_dns.c \
 	master/parts.c master/parts.h \
+	master/passages.c \
 	master/notify.c master/notify.h \
 	master/publish.c \
 	master/reload.c \

@@ -7,7 +7,7 @@
  *
  * Fewer: the kernel is told to send the sockets of the leaving slots nothing
  * new, a neighbour accepts from them what is still on its way, their workers
- * end what they have in their time, and the sockets close when they have been
+ * give away what they have or end it in their time, and the sockets close when they have been
  * empty for a while (security 5.2): closing any earlier would reset whatever
  * waits in them.
  */
@@ -48,6 +48,7 @@ static void
 fewer(struct master *m, unsigned was)
 {
 	listen_steer(&m->listeners);
+	passages_resize(m, was);
 	for (unsigned i = m->nworkers; i < was; i++)
 		supervise_leave(&m->slots[i]);
 	m->resize_timer.fire = close_left;

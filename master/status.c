@@ -56,6 +56,9 @@ worker_json(const struct worker_slot *s)
 	json_object_set_new(o, "buffers", number(st->buffers));
 	json_object_set_new(o, "tls_records", json_pack("{s:I, s:I}", "own",
 	    (json_int_t)st->tls_own, "openssl", (json_int_t)st->tls_openssl));
+	json_object_set_new(o, "moved", json_pack("{s:I, s:I, s:I}", "in",
+	    (json_int_t)st->moved_in, "out", (json_int_t)st->moved_out,
+	    "kept", (json_int_t)st->moved_not));
 	json_object_set_new(o, "old_generations",
 	    number(st->old_generations));
 	json_object_set_new(o, "draining", json_boolean(st->draining));

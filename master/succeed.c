@@ -42,6 +42,7 @@ struct predecessor {
 		struct predecessor *b;
 		struct watch watch;
 		uint32_t table_abi;
+		bool passages;		/* it can give connections away */
 	} *orphans[WORKERS_MAX];
 	unsigned norphans;
 	bool renamed;			/* entry points are not called as there */
@@ -330,6 +331,7 @@ keep_orphan(struct predecessor *b, int fd, const struct msg_orphan *m)
 
 	o->b = b;
 	o->table_abi = m->table_abi;
+	o->passages = m->passages != 0;
 	o->watch = (struct watch){ .fd = -1, .ready = on_orphan, .arg = o };
 	if (loop_add(b->m->loop, &o->watch, fd, EPOLLIN) < 0) {
 		(void)close(fd);
@@ -395,6 +397,10 @@ drain_orphans(struct predecessor *b)
 
 	b->committed = true;
 	for (unsigned i = 0; i < b->norphans; i++)
+		if (b->orphans[i]->passages)
+			passages_orphan(b->m, b->orphans[i]->watch.fd, i,
+			    b->norphans);
+	for (unsigned i = 0; i < b->norphans; i++)
 		(void)msg_send(b->orphans[i]->watch.fd, MSG_DRAIN, &msg, NULL);
 	if (!b->renamed)
 		publish_to_orphans(b);
@@ -439,6 +445,10 @@ on_message(struct watch *w, uint32_t events)
 			master_commit(b->m);
 			(void)handover_send(w->fd, HO_TAKEN, NULL, NULL, 0);
 			succeed_published(b->m);
+		} else if (r == 1 && h.type == HO_PASSAGE && b->committed) {
+			passages_take(b->m, h.u.passage.worker,
+			    h.u.passage.key, h.fds[0]);
+			explicit_bzero(&h.u, sizeof(h.u));
 		} else if (r == 1 && h.type == HO_OLD) {
 			b->old = h.u.old;
 			settle(b->m);

@@ -50,6 +50,7 @@ struct outgoing {
 	enum msg_type type;
 	unsigned nfds;
 	int fds[MSG_FDS_MAX];
+	size_t bytes;
 	_Alignas(8) char payload[];
 };
 
@@ -58,6 +59,7 @@ outgoing_free(struct outgoing *o)
 {
 	for (unsigned i = 0; i < o->nfds; i++)
 		(void)close(o->fds[i]);
+	explicit_bzero(o->payload, o->bytes);	/* there may be a key in it */
 	free(o);
 }
 
@@ -106,6 +108,7 @@ supervise_send(struct worker_slot *s, enum msg_type type, const void *payload,
 		return;		/* it hangs; a new one is told everything */
 	o = xcalloc(1, sizeof(*o) + bytes);
 	o->type = type;
+	o->bytes = bytes;
 	if (bytes != 0)
 		memcpy(o->payload, payload, bytes);
 	for (unsigned i = 0; i < nfds; i++) {

@@ -57,6 +57,7 @@ struct upgrade {
 	enum step step;
 	nsec_t limit;		/* when its workers must serve */
 	bool follows;		/* old workers understand its tables */
+	unsigned workers;	/* that it has */
 };
 
 /* ---- The end of it ----------------------------------------------------------------- */
@@ -108,6 +109,7 @@ step_down(struct upgrade *u)
 	control_end(m->control, u->client, json_pack("{s:b, s:i}", "ok", 1,
 	    "pid", (int)u->pid));
 	control_flush(m->control);
+	passages_upgrade(m, u->watch.fd, u->workers);
 	master_step_down(m);
 }
 
@@ -276,6 +278,7 @@ on_health(struct upgrade *u, const struct ho_health *h)
 		    "as it had taken over", h->died);
 		fail(u, text);
 	} else if (h->serving >= h->workers) {
+		u->workers = h->workers;
 		step_down(u);
 		tell_old(u);
 	} else if (clock_mono() >= u->limit) {

@@ -29,6 +29,7 @@ static const struct { uint16_t bytes; uint8_t fds; } rules[] = {
 	[MSG_RESOLVED] = { sizeof(struct msg_resolved), 0 },
 	[MSG_SETTINGS] = { sizeof(struct msg_bytes), 0 },
 	[MSG_CHANGES] = { sizeof(struct msg_bytes), 0 },
+	[MSG_PASSAGE] = { sizeof(struct msg_passage), 1 },
 };
 _Static_assert(ARRAY_SIZE(rules) == MSG_TYPES, "a rule for each message");
 

@@ -41,6 +41,8 @@ enum msg_type {
 	/* controller -> master */
 	MSG_RESOLVED,		/* struct msg_resolved */
 	MSG_CHANGES,		/* struct msg_bytes: of a stream of records */
+	/* master -> worker; new ones come last, for orphans of older programs */
+	MSG_PASSAGE,		/* struct msg_passage, 1 fd */
 	MSG_TYPES
 };
 
@@ -69,7 +71,14 @@ struct msg_drain {
 	uint32_t stage, reserved;
 };
 struct msg_will { int64_t grace_ns; };	/* how long to serve without a master */
-struct msg_orphan { uint32_t id, table_abi; int32_t pid; uint32_t reserved; };
+/* passages: it knows MSG_PASSAGE. */
+struct msg_orphan { uint32_t id, table_abi; int32_t pid; uint32_t passages; };
+/*
+ * One end of a way from one worker to another for connections that move
+ * (worker/passage.h): GIVE or TAKE, and the key of what passes there.
+ */
+enum passage_end { PASSAGE_TAKE, PASSAGE_GIVE };
+struct msg_passage { uint8_t key[32]; uint32_t end, reserved; };
 struct msg_ready { uint32_t backend, reserved; char why[120]; };
 struct msg_table_ack { uint64_t generation; int32_t error, reserved; char text[200]; };
 
@@ -78,6 +87,7 @@ struct msg_status {
 	uint64_t fibers, fibers_most, buffers, turns, completions;
 	uint64_t log_dropped, access_log_dropped, old_generations;
 	uint64_t tls_own, tls_openssl;	/* connections by what makes their records */
+	uint64_t moved_in, moved_out, moved_not;	/* connections, by passages */
 	uint32_t backend, draining;
 	char why[120];
 };

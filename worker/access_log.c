@@ -214,14 +214,32 @@ access_log_defer(struct exchange *x)
 	struct access_deferred *d = NULL;
 	struct buf b = BUF_INIT;
 
-	if (put_line(x, &b) && !buf_failed(&b) &&
-	    (d = malloc(sizeof(*d) + b.n)) != NULL) {
-		d->start = x->facts.start;
-		d->n = b.n;
-		memcpy(d->line, b.p, b.n);
-	}
+	if (put_line(x, &b) && !buf_failed(&b))
+		d = access_deferred_new(buf_str(&b), x->facts.start);
 	buf_fini(&b);
 	return d;
+}
+
+struct access_deferred *
+access_deferred_new(struct str line, nsec_t start)
+{
+	struct access_deferred *d = malloc(sizeof(*d) + line.n);
+
+	if (d != NULL) {
+		d->start = start;
+		d->n = line.n;
+		if (line.n > 0)
+			memcpy(d->line, line.p, line.n);
+	}
+	return d;
+}
+
+void
+access_deferred_get(const struct access_deferred *d, struct str *ret_line,
+    nsec_t *ret_start)
+{
+	*ret_line = str_n(d->line, d->n);
+	*ret_start = d->start;
 }
 
 void

@@ -8,6 +8,9 @@
 #ifndef ACCESS_LOG_H
 #define ACCESS_LOG_H
 
+#include "clock.h"
+#include "str.h"
+
 struct access_log;
 struct exchange;
 struct worker;
@@ -29,6 +32,10 @@ struct access_deferred *access_log_defer(struct exchange *x);
 /* Writes and frees it; NULL is allowed. Sets late->took. */
 void	access_log_deferred(struct worker *w, struct access_deferred *d,
 	    struct access_late *late);
+/* The line as it is kept, and when the exchange began; to and from a parcel. */
+void	access_deferred_get(const struct access_deferred *d, struct str *ret_line,
+	    nsec_t *ret_start);
+struct access_deferred *access_deferred_new(struct str line, nsec_t start);
 void	access_log_flush(struct access_log *l);
 /* Lines lost so far. */
 unsigned long access_log_dropped(const struct access_log *l);

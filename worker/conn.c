@@ -8,6 +8,8 @@
 #include "http2.h"
 #include "live.h"
 #include "log.h"
+#include "parcel.h"
+#include "passage.h"
 #include "proxied.h"
 #include "pool.h"
 #include "tls_accept.h"
@@ -21,13 +23,14 @@
 /* Between the last byte read of a client that goes on sending, and the end. */
 #define LINGER_LAST	(500 * NSEC_MSEC)
 
-static void conn_park(struct conn *c);
+static void conn_park(struct fiber *f, struct conn *c);
 
 void
 conn_free(struct conn *c)
 {
 	struct worker *w = c->w;
 
+	passage_forget(w, c);
 	timer_stop(w->ring, &c->timer);
 	conn_unfinished(c, false);
 	http2_free(c->h2);
@@ -95,7 +98,7 @@ conn_main(struct fiber *f, void *arg)
 	if (r == HTTP1_TUNNEL)		/* it went on as a tunnel */
 		return;
 	if (r == 0 && !c->st.eof && !c->st.truncated) {
-		conn_park(c);
+		conn_park(f, c);
 		return;
 	}
 	if (r == 1)
@@ -135,19 +138,10 @@ crowded(const struct worker *w)
 	    (unsigned)random() % (most - from) < w->unfinished - from;
 }
 
-/* Something happened on a parked connection: bytes, or its end. */
+/* A parked one has something to do. */
 static void
-on_parked(struct sock *s)
+conn_wake(struct conn *c)
 {
-	struct conn *c = s->arg;
-
-	/* Its fiber may be on its way already, to say that we drain. */
-	if (c->state != CONN_PARKED)
-		return;
-	if (s->rx == SOCK_RX_READY && s->rx_res <= 0 && !http2_busy(c->h2)) {
-		conn_free(c);
-		return;
-	}
 	if (c->h2 == NULL) {
 		if (!c->had_request && crowded(c->w)) {
 			conn_free(c);
@@ -164,6 +158,21 @@ on_parked(struct sock *s)
 		timer_set(c->w->ring, &c->timer, ring_now(c->w->ring) +
 		    10 * NSEC_MSEC);
 	}
+}
+
+/* Something happened on a parked connection: bytes, or its end. */
+static void
+on_parked(struct sock *s)
+{
+	struct conn *c = s->arg;
+
+	/* Its fiber may be on its way already, to say that we drain. */
+	if (c->state != CONN_PARKED)
+		return;
+	if (s->rx == SOCK_RX_READY && s->rx_res <= 0 && !http2_busy(c->h2))
+		conn_free(c);
+	else
+		conn_wake(c);
 }
 
 static struct conn *
@@ -193,8 +202,7 @@ on_idle(struct timer *t)
 {
 	struct conn *c = conn_of_timer(t);
 
-	if ((c->st.s->rx == SOCK_RX_READY && c->st.s->rx_res > 0) ||
-	    (c->h2 != NULL && c->h2->roused))
+	if (stream_has_unread(&c->st) || (c->h2 != NULL && c->h2->roused))
 		on_parked(c->st.s);	/* it waited for a fiber */
 	else if (c->h2 != NULL && c->h2->goaway_at == 0)
 		drain_http2(c);		/* it hears of the end */
@@ -250,20 +258,68 @@ idle_timeout(const struct conn *c)
 	if (g == NULL || c->l->ep == TNONE)
 		return NSEC_SEC;
 	t = table_entry_point(&g->table, c->l->ep)->idle_timeout_ns;
-	if (t <= 0)
-		t = NSEC_NEVER;
+	return t > 0 ? t : NSEC_NEVER;
+}
+
+void
+conn_rest(struct conn *c, nsec_t until)
+{
+	struct worker *w = c->w;
+	nsec_t hurry = clock_add(ring_now(w->ring), w->drain_idle);
+
+	conn_unfinished(c, false);	/* it holds no fiber */
+	c->state = CONN_PARKED;
 	/* Its last answer had begun before the drain, and promised more. */
-	return c->w->draining && c->w->drain_idle < t ? c->w->drain_idle : t;
+	if (w->draining && c->had_request && hurry < until &&
+	    (c->h2 == NULL || c->h2->working == 0))
+		until = hurry;
+	timer_set(w->ring, &c->timer, until);
+	if (c->h2 == NULL && stream_has_unread(&c->st)) {
+		sock_hold(c->st.s, NULL);
+		conn_wake(c);
+	} else
+		stream_park(&c->st);
 }
 
 static void
-conn_park(struct conn *c)
+conn_park(struct fiber *f, struct conn *c)
 {
-	conn_unfinished(c, false);	/* it holds no fiber */
-	c->state = CONN_PARKED;
-	timer_set(c->w->ring, &c->timer, clock_add(ring_now(c->w->ring),
-	    idle_timeout(c)));
-	stream_park(&c->st);
+	nsec_t until = clock_add(ring_now(c->w->ring), idle_timeout(c));
+
+	if (c->h2 == NULL && passage_open(c->w) && !c->stays)
+		conn_move(f, c, until);
+	else
+		conn_rest(c, until);
+}
+
+/* ---- Moving ---------------------------------------------------------------- */
+
+void
+conn_gone(struct conn *c)
+{
+	if (c->tunnel != NULL)
+		tunnel_gone(c->tunnel);
+	else
+		conn_free(c);
+}
+
+void
+conn_move(struct fiber *f, struct conn *c, nsec_t until)
+{
+	timer_stop(c->w->ring, &c->timer);
+	c->state = CONN_MOVING;
+	sock_hold(c->st.s, f);
+	if (passage_give(f, c, until) == PASSAGE_GIVEN)
+		conn_free(c);
+	else
+		conn_rest(c, until);
+}
+
+bool
+conn_ends(const struct conn *c)
+{
+	return c->w->draining && (c->stays || !passage_open(c->w) ||
+	    (c->st.tls != NULL && !tls_state_has(c->st.tls)));
 }
 
 /* ---- Accepting ------------------------------------------------------------- */
@@ -284,6 +340,25 @@ conn_addresses(struct conn *c, int fd)
 	    &c->local_port) < 0)
 		return -ENOTCONN;
 	return 0;
+}
+
+/* Makes it one of the worker's, with a socket and an idle timer. */
+static void
+conn_enlist(struct conn *c, struct sock *s)
+{
+	struct worker *w = c->w;
+
+	s->notify = on_parked;
+	s->arg = c;
+	stream_init(&c->st, s, NULL);
+	c->timer.fn = on_idle;
+	c->next = w->conns;
+	c->prev = &w->conns;
+	if (c->next != NULL)
+		c->next->prev = &c->next;
+	w->conns = c;
+	w->nconns++;
+	live_bump(w->mine->connections, 1);
 }
 
 /* Over the limits the connection is closed at once and counted (S-106). */
@@ -343,18 +418,8 @@ conn_accepted(void *arg, int fd)
 		close(fd);
 		return;
 	}
-	s->notify = on_parked;
-	s->arg = c;
-	stream_init(&c->st, s, NULL);
+	conn_enlist(c, s);
 	c->accepted = ring_now(w->ring);
-	c->timer.fn = on_idle;
-	c->next = w->conns;
-	c->prev = &w->conns;
-	if (c->next != NULL)
-		c->next->prev = &c->next;
-	w->conns = c;
-	w->nconns++;
-	live_bump(w->mine->connections, 1);
 	/* Bytes are usually there already: the first receive tries at once. */
 	c->state = CONN_PARKED;
 	timer_set(w->ring, &c->timer, c->accepted +
@@ -362,21 +427,79 @@ conn_accepted(void *arg, int fd)
 	sock_recv_start(s, false);
 }
 
+/* Any listener of the entry point will do: it stands for its name. */
+static struct listener *
+find_listener(const struct worker *w, struct str name)
+{
+	struct listener *l = w->listeners;
+
+	while (l != NULL && !(l->fd >= 0 && str_eq(str_c(l->name), name)))
+		l = l->next;
+	return l;
+}
+
+struct conn *
+conn_take(struct worker *w, const struct parcel *p, int fd,
+    const char **ret_why)
+{
+	struct conn *c = calloc(1, sizeof(*c));
+	struct sock *s;
+
+	*ret_why = "no memory";
+	if (c == NULL) {
+		close(fd);
+		return NULL;
+	}
+	c->w = w;
+	c->state = CONN_MOVING;
+	if ((c->l = find_listener(w, p->entry_point)) == NULL)
+		*ret_why = "no such entry point";
+	else if (w->nconns >= w->limits.max_conns)
+		*ret_why = "too many connections";
+	else if (conn_addresses(c, fd) < 0)
+		*ret_why = "not connected";
+	else if (p->counted && (c->client = client_enter(w->clients, &c->peer,
+	    w->limits.max_per_address)) == NULL)
+		*ret_why = "too many connections of one address";
+	else if ((s = sock_new(w->ring, fd)) != NULL) {
+		conn_enlist(c, s);
+		return c;
+	}
+	client_leave(c->client);
+	free(c);
+	close(fd);
+	return NULL;
+}
+
 /* ---- Draining ----------------------------------------------------------------- */
+
+void
+conn_hurry(struct worker *w)
+{
+	/* A request may be on its way: idle ones are not closed at once. */
+	for (struct conn *c = w->conns; c != NULL; c = c->next)
+		if (c->state == CONN_PARKED && c->h2 == NULL && c->had_request)
+			timer_set(w->ring, &c->timer, ring_now(w->ring) +
+			    w->drain_idle);
+		else if (c->tunnel != NULL)
+			tunnel_drain(c->tunnel);
+}
 
 void
 conn_drain(struct worker *w)
 {
-	/* A request may be on its way: idle ones are not closed at once. */
-	for (struct conn *c = w->conns; c != NULL; c = c->next)
+	for (struct conn *c = w->conns; c != NULL; c = c->next) {
+		c->stays = false;	/* others may take it now */
 		if (c->h2 != NULL) {
 			http2_drain_tunnels(c->h2);
 			drain_http2(c);
-		} else if (c->state == CONN_PARKED && c->had_request)
-			timer_set(w->ring, &c->timer, ring_now(w->ring) +
-			    w->drain_idle);
-		else if (c->state == CONN_TUNNEL)
+		} else if (c->tunnel != NULL)
 			tunnel_drain(c->tunnel);
+	}
+	if (passage_open(w))
+		passage_begin(w);
+	else
+		conn_hurry(w);
 }
 
 void

@@ -7,6 +7,9 @@
  *                                |  +----> LINGERING <------+--> closed
  *                                +-------> TUNNEL ----------------> closed
  *
+ * While its worker leaves, one that is parked or a quiet tunnel is MOVING to
+ * another one (passage.h).
+ *
  * A parked connection is this struct, its socket with one armed receive and one
  * timer: no fiber, no buffer. When bytes arrive it borrows a fiber; when no
  * fiber is free it stays parked, which is back-pressure for free.
@@ -32,7 +35,8 @@ struct listener {
 	int fd;
 };
 
-enum conn_state { CONN_PARKED, CONN_SERVING, CONN_LINGERING, CONN_TUNNEL };
+enum conn_state { CONN_PARKED, CONN_SERVING, CONN_LINGERING, CONN_TUNNEL,
+	CONN_MOVING };
 
 struct conn {
 	struct stream st;
@@ -50,6 +54,7 @@ struct conn {
 	bool unfinished;		/* counted: its handshake or head is not complete */
 	bool had_request;		/* idle from now on, not fresh */
 	bool cut;			/* only a reset tells that the answer was (N-09) */
+	bool stays;			/* no other worker takes it */
 	uint32_t requests;
 	nsec_t accepted;
 	uint64_t tls_options;		/* hash of the name of the options in use; 0 plain */
@@ -67,8 +72,26 @@ bool	conn_worn(const struct conn *c, const struct tentry_point *ep);
 void	conn_unfinished(struct conn *c, bool yes);
 /* Closes all quiet connections: the drain's end. */
 void	conn_close_parked(struct worker *w);
-/* The worker drains: connections that are idle stay for drain_idle. */
+/* The worker drains: HTTP/2 is told; the others move, or hurry. */
 void	conn_drain(struct worker *w);
+/* Connections that are idle stay for drain_idle. */
+void	conn_hurry(struct worker *w);
+/* It is to end with the answer that is being given. */
+bool	conn_ends(const struct conn *c);
+
+/* Parks it, to be closed at `until`; what is unread is served. */
+void	conn_rest(struct conn *c, nsec_t until);
+/* Gives a quiet one away, on any fiber; else it rests. */
+void	conn_move(struct fiber *f, struct conn *c, nsec_t until);
+/* Forgets one that is another worker's now; also a tunnel, with its server. */
+void	conn_gone(struct conn *c);
+/*
+ * A new one from a parcel, as yet without what that says; fd is the callee's.
+ * NULL with the reason.
+ */
+struct parcel;
+struct conn *conn_take(struct worker *w, const struct parcel *p, int fd,
+	    const char **ret_why);
 
 /* The lesser of a limit and the readTimeout that the entry point sets. */
 nsec_t	conn_read_limit(const struct conn *c, nsec_t limit);

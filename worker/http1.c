@@ -140,7 +140,7 @@ parse_head(struct exchange *x, struct conn *c, size_t n,
 	serve_take(x, &q);
 	x->req.major = 1;
 	x->req.minor = q.minor;
-	x->close = !q.keep_alive || c->w->draining;
+	x->close = !q.keep_alive || conn_ends(c);
 	return 0;
 }
 

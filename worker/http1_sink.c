@@ -103,7 +103,7 @@ on_head(struct fiber *f, struct exchange *x, struct sink *s)
 	/* What is left of the body could read as a request (H1-C06). */
 	if (!x->body->done && x->body->skip != NULL)
 		x->body->skip(x, x->body);
-	x->close |= !x->body->done || w->draining;
+	x->close |= !x->body->done || conn_ends(x->c);
 	x->close |= x->ep != NULL && conn_worn(x->c, x->ep);
 	choose_framing(x, k);
 	a.framing = k->chunked ? H1_CHUNKED : H1_NONE;

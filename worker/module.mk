@@ -19,6 +19,9 @@ libworker_a_SOURCES = \
 	worker/http1_body.c worker/http1_body.h \
 	worker/http1_sink.c worker/http1_sink.h \
 	worker/orphan.c worker/orphan.h \
+	worker/pack.c worker/pack.h \
+	worker/parcel.c worker/parcel.h \
+	worker/passage.c worker/passage.h \
 	worker/http2.c worker/http2.h \
 	worker/http2_budget.c worker/http2_budget.h \
 	worker/http2_link.c worker/http2_link.h \
@@ -90,3 +93,18 @@ tests_unit_test_grpc_CPPFLAGS = $(AM_CPPFLAGS) $(I_WORKER) \
 tests_unit_test_grpc_SOURCES = tests/unit/test_grpc.c tests/unit/unit.h
 tests_unit_test_grpc_LDADD = libworker.a libhttp.a libshm.a libbase.a \
 	$(CHECK_LIBS)
+
+PARCEL_MAKE = tests/unit/parcel_make.c tests/unit/parcel_make.h
+UNIT_TESTS += tests/unit/test_parcel
+tests_unit_test_parcel_CPPFLAGS = $(AM_CPPFLAGS) $(I_WORKER) \
+	-I$(srcdir)/tests/unit
+tests_unit_test_parcel_SOURCES = tests/unit/test_parcel.c $(PARCEL_MAKE) \
+	tests/unit/unit.h
+tests_unit_test_parcel_LDADD = libworker.a libtls.a libbase.a \
+	$(OPENSSL_LIBS) $(CHECK_LIBS)
+
+FUZZ_TARGETS += tests/fuzz/fuzz_parcel
+tests_fuzz_fuzz_parcel_CPPFLAGS = $(AM_CPPFLAGS) $(I_WORKER)
+tests_fuzz_fuzz_parcel_SOURCES = tests/fuzz/fuzz_parcel.c $(FUZZ_MAIN)
+tests_fuzz_fuzz_parcel_LDADD = libworker.a libtls.a libbase.a $(OPENSSL_LIBS)
+tests_fuzz_fuzz_parcel_LDFLAGS = $(AM_LDFLAGS) $(FUZZ_LINK)

@@ -50,7 +50,7 @@ on_heir(void *arg)
 {
 	struct worker *w = arg;
 	struct msg_orphan msg = { .id = w->id, .table_abi = table_abi,
-	    .pid = (int32_t)getpid() };
+	    .pid = (int32_t)getpid(), .passages = 1 };
 	int fd = accept4(w->heir_fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
 
 	if (fd < 0)

@@ -6,10 +6,13 @@
 #include "access_log.h"
 #include "conn.h"
 #include "exchange.h"
+#include "pack.h"
+#include "passage.h"
 #include "websocket.h"
 
 #include <errno.h>
 #include <stdlib.h>
+#include <unistd.h>
 
 /* One direction. */
 struct half {
@@ -28,8 +31,10 @@ struct tunnel {
 	struct timer timer;	/* quiet: idle bound; draining: the end */
 	struct fiber *f;	/* NULL: quiet, or not started yet */
 	nsec_t idle;		/* quiet for so long: the end */
+	nsec_t quiet_until;	/* when that would be */
 	nsec_t ends;		/* of the drain, else NSEC_NEVER */
 	bool on_fiber;
+	bool again;		/* the timer is to find it a fiber */
 	struct access_deferred *line;
 };
 
@@ -265,6 +270,14 @@ carry(struct fiber *f, struct tunnel *t)
 	}
 }
 
+/* Again and again while it is to be read on, never once it stays. */
+static bool
+may_move(const struct tunnel *t)
+{
+	return t->client.ops == &conn_ops && passage_open(t->w) &&
+	    !((const struct conn *)t->client.p)->stays;
+}
+
 static void
 hold(struct tunnel *t, struct fiber *f)
 {
@@ -276,18 +289,33 @@ hold(struct tunnel *t, struct fiber *f)
 static void
 rest(struct tunnel *t)
 {
-	nsec_t idle = clock_add(ring_now(t->w->ring), t->idle);
-
+	t->quiet_until = clock_add(ring_now(t->w->ring), t->idle);
 	t->on_fiber = false;
-	timer_set(t->w->ring, &t->timer, idle < t->ends ? idle : t->ends);
+	timer_set(t->w->ring, &t->timer, t->quiet_until < t->ends ?
+	    t->quiet_until : t->ends);
 	hold(t, NULL);
+}
+
+/* Quiet, while the worker leaves: is it another one's now? */
+static bool
+given_away(struct fiber *f, struct tunnel *t)
+{
+	nsec_t until = clock_add(ring_now(t->w->ring), t->idle);
+
+	if (passage_give(f, t->client.p, until) != PASSAGE_GIVEN)
+		return false;
+	tunnel_gone(t);
+	return true;
 }
 
 static void
 work(struct fiber *f, struct tunnel *t)
 {
-	int r = carry(f, t);
+	int r;
 
+	while ((r = carry(f, t)) > 0 && may_move(t))
+		if (given_away(f, t))
+			return;
 	if (r > 0) {
 		rest(t);
 		return;
@@ -310,7 +338,9 @@ tunnel_wake(struct tunnel *t)
 		return;
 	}
 	timer_stop(t->w->ring, &t->timer);
-	if ((f = fiber_start(t->w->ring, tunnel_main, t, "tunnel")) == NULL) {
+	t->again = (f = fiber_start(t->w->ring, tunnel_main, t, "tunnel")) ==
+	    NULL;
+	if (t->again) {
 		/* All fibers work: look again in a moment. */
 		timer_set(t->w->ring, &t->timer, ring_now(
 		    t->w->ring) + 10 * NSEC_MSEC);
@@ -336,29 +366,16 @@ on_event(struct sock *s)
 	tunnel_wake(s->arg);
 }
 
-/* What has happened is told once; the timer may come for that. */
-static bool
-has_events(const struct tunnel *t)
-{
-	struct stream *client = t->client.p;
-
-	return t->stream.s->rx == SOCK_RX_READY ||
-	    (t->client.ops == &conn_ops && client->s->rx == SOCK_RX_READY);
-}
-
 static void
 on_timer(struct timer *timer)
 {
 	struct tunnel *t = (struct tunnel *)((char *)timer -
 	    offsetof(struct tunnel, timer));
 
-	if (has_events(t))
-		tunnel_wake(t);	/* it waited for a fiber */
-	else {
-		/* Idle for too long ends as the drain does: with a word. */
+	/* Idle for too long ends as the drain does: with a word. */
+	if (!t->again)
 		t->ends = ring_now(t->w->ring);
-		tunnel_wake(t);
-	}
+	tunnel_wake(t);
 }
 
 /*
@@ -374,8 +391,8 @@ end_of_drain(const struct worker *w)
 	    (nsec_t)((uint64_t)random() % (uint64_t)(left / 5 + 1));
 }
 
-void
-tunnel_run(struct fiber *f, struct tunnel *t, struct tunnel_end client)
+static void
+join(struct tunnel *t, struct tunnel_end client)
 {
 	t->client = client;
 	t->up = (struct half){ .from = &t->client, .to = &t->server };
@@ -383,6 +400,12 @@ tunnel_run(struct fiber *f, struct tunnel *t, struct tunnel_end client)
 	t->stream.s->notify = on_event;
 	t->stream.s->arg = t;
 	t->timer.fn = on_timer;
+}
+
+void
+tunnel_run(struct fiber *f, struct tunnel *t, struct tunnel_end client)
+{
+	join(t, client);
 	t->on_fiber = true;
 	if (t->w->draining)
 		t->ends = end_of_drain(t->w);
@@ -390,15 +413,22 @@ tunnel_run(struct fiber *f, struct tunnel *t, struct tunnel_end client)
 	work(f, t);
 }
 
-void
-tunnel_run_conn(struct fiber *f, struct tunnel *t, struct conn *c)
+/* The connection is the client's end. */
+static struct tunnel_end
+conn_end(struct tunnel *t, struct conn *c)
 {
 	c->tunnel = t;
-	c->state = CONN_TUNNEL;
 	c->st.send_gap = 0;
 	c->st.s->notify = on_event;
 	c->st.s->arg = t;
-	tunnel_run(f, t, (struct tunnel_end){ &conn_ops, c });
+	return (struct tunnel_end){ &conn_ops, c };
+}
+
+void
+tunnel_run_conn(struct fiber *f, struct tunnel *t, struct conn *c)
+{
+	c->state = CONN_TUNNEL;
+	tunnel_run(f, t, conn_end(t, c));
 }
 
 void
@@ -416,4 +446,127 @@ tunnel_end(struct tunnel *t)
 {
 	if (!t->on_fiber)
 		finish(NULL, t);
+}
+
+/* ---- Moving to another worker ---------------------------------------------- */
+
+bool
+tunnel_quiet(const struct tunnel *t)
+{
+	return !t->on_fiber;
+}
+
+struct stream *
+tunnel_server(struct tunnel *t)
+{
+	return &t->stream;
+}
+
+void
+tunnel_move(struct fiber *f, struct tunnel *t)
+{
+	timer_stop(t->w->ring, &t->timer);
+	t->on_fiber = true;
+	hold(t, f);
+	if (passage_give(f, t->client.p, t->quiet_until) == PASSAGE_GIVEN) {
+		tunnel_gone(t);
+		return;
+	}
+	/* A fiber of its own arms the receives again. */
+	hold(t, NULL);
+	t->on_fiber = false;
+	tunnel_wake(t);
+}
+
+void
+tunnel_gone(struct tunnel *t)
+{
+	struct tunnel_end client = t->client;
+
+	timer_stop(t->w->ring, &t->timer);
+	tunnel_free(t);
+	client.ops->close(client.p);
+}
+
+int
+tunnel_pack(struct tunnel *t, struct parcel_tunnel *ret)
+{
+	nsec_t start;
+
+	if (t->up.sending > 0 || t->down.sending > 0 ||
+	    (t->up.over && t->down.over))
+		return -ENOTSUP;
+	ret->up_over = t->up.over;
+	ret->down_over = t->down.over;
+	ret->up_passed = t->up.passed;
+	ret->down_passed = t->down.passed;
+	ret->frame_left = t->frames.left;
+	memcpy(ret->frame_head, t->frames.head, sizeof(ret->frame_head));
+	ret->frame_have = t->frames.have;
+	ret->idle = t->idle;
+	ret->has_line = t->line != NULL;
+	if (t->line != NULL) {
+		access_deferred_get(t->line, &ret->line, &start);
+		ret->line_age = ring_now(t->w->ring) - start;
+		if (ret->line.n > PARCEL_LINE_MAX)
+			return -ENOTSUP;
+	}
+	return pack_side(&t->stream, 1, &ret->server);
+}
+
+static void
+take_state(struct tunnel *t, const struct parcel_tunnel *p)
+{
+	t->up.over = p->up_over;
+	t->down.over = p->down_over;
+	t->up.passed = p->up_passed;
+	t->down.passed = p->down_passed;
+	t->frames.left = p->frame_left;
+	memcpy(t->frames.head, p->frame_head, sizeof(t->frames.head));
+	t->frames.have = p->frame_have;
+	t->idle = p->idle;
+	t->ends = NSEC_NEVER;
+}
+
+int
+tunnel_take(struct conn *c, const struct parcel_tunnel *p, int fd)
+{
+	struct worker *w = c->w;
+	struct tunnel *t = calloc(1, sizeof(*t));
+	struct sock *s = t != NULL ? sock_new(w->ring, fd) : NULL;
+
+	if (s == NULL) {
+		close(fd);
+		free(t);
+		return -ENOMEM;
+	}
+	t->w = w;
+	stream_init(&t->stream, s, NULL);
+	t->server = (struct tunnel_end){ &server_ops, &t->stream };
+	join(t, conn_end(t, c));
+	take_state(t, p);
+	if (unpack_side(w, &t->stream, &p->server) < 0 || (p->has_line &&
+	    (t->line = access_deferred_new(p->line, ring_now(w->ring) -
+	    p->line_age)) == NULL)) {
+		tunnel_free(t);
+		c->tunnel = NULL;
+		return -ENOMEM;
+	}
+	return 0;
+}
+
+void
+tunnel_begin(struct tunnel *t, nsec_t until)
+{
+	struct conn *c = t->client.p;
+
+	c->state = CONN_TUNNEL;
+	if (stream_has_unread(&c->st) || stream_has_unread(&t->stream)) {
+		tunnel_wake(t);
+		return;
+	}
+	t->quiet_until = until;
+	timer_set(t->w->ring, &t->timer, until);
+	stream_park(&c->st);
+	stream_park(&t->stream);
 }

@@ -12,11 +12,13 @@
 #ifndef TUNNEL_H
 #define TUNNEL_H
 
+#include "clock.h"
 #include "str.h"
 
 struct conn;
 struct exchange;
 struct fiber;
+struct parcel_tunnel;
 struct stream;
 struct tunnel;
 
@@ -74,5 +76,20 @@ void	tunnel_wake(struct tunnel *t);
 void	tunnel_drain(struct tunnel *t);
 /* Ends a quiet one at once. */
 void	tunnel_end(struct tunnel *t);
+
+/*
+ * Those of HTTP/1 connections can move to another worker; see passage.h. The
+ * first gives a quiet one away, on any fiber; if it cannot, it goes on.
+ */
+void	tunnel_move(struct fiber *f, struct tunnel *t);
+bool	tunnel_quiet(const struct tunnel *t);
+struct stream *tunnel_server(struct tunnel *t);
+/* As pack_conn() and unpack_conn(); fd is the callee's. 0 or -errno. */
+int	tunnel_pack(struct tunnel *t, struct parcel_tunnel *ret);
+int	tunnel_take(struct conn *c, const struct parcel_tunnel *p, int fd);
+/* One that was taken begins, to end at `until` if all stays quiet. */
+void	tunnel_begin(struct tunnel *t, nsec_t until);
+/* Forgets it and its connection: another worker has both. */
+void	tunnel_gone(struct tunnel *t);
 
 #endif

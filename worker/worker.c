@@ -14,6 +14,7 @@
 #include "look.h"
 #include "msg.h"
 #include "orphan.h"
+#include "passage.h"
 #include "pool.h"
 #include "privdrop.h"
 #include "tickets.h"
@@ -250,7 +251,12 @@ on_status(struct worker *w)
 	struct fiber_stats fs;
 	struct ring_stats rs;
 	struct tls_stats ts;
+	struct passage_stats ps;
 
+	passage_stats(w, &ps);
+	s.moved_in = ps.in;
+	s.moved_out = ps.out;
+	s.moved_not = ps.kept;
 	tls_contexts_stats(w->tls, &ts);
 	s.tls_own = ts.own;
 	s.tls_openssl = ts.openssl;
@@ -307,6 +313,9 @@ dispatch(struct worker *w, const struct msg *m)
 	case MSG_WILL:
 		orphan_will(w, p, m->fds);
 		break;
+	case MSG_PASSAGE:
+		passage_add(w, p, m->fds[0]);
+		break;
 	default:
 		log_error("the master sent a message that is not for workers");
 		w->stop = true;
@@ -356,8 +365,11 @@ on_control(void *arg)
 	int r;
 
 	spare_close();
-	while ((r = msg_recv(INHERIT_CONTROL, &m)) > 0)
+	while ((r = msg_recv(INHERIT_CONTROL, &m)) > 0) {
 		dispatch(w, &m);
+		if (m.type == MSG_PASSAGE)	/* there is a key in it */
+			explicit_bzero(m.payload, sizeof(m.payload));
+	}
 	if (r == -EAGAIN) {
 		spare_open();
 		return;
@@ -473,11 +485,13 @@ worker_init(struct worker *w, const struct msg_hello *h)
 	tls_init();
 	w->tls = tls_contexts_new();
 	w->pool = pool_new(w);
+	w->passages = passages_new();
 	w->clients = clients_new(w->live->seed);
 	w->access_log = access_log_new(w);
 	spare_open();
 	w->control = watch_start(w->ring, INHERIT_CONTROL, on_control, w);
 	return w->tls == NULL || w->pool == NULL || w->clients == NULL ||
+	    w->passages == NULL ||
 	    w->access_log == NULL || w->control == NULL ? -ENOMEM : 0;
 }
 

@@ -20,6 +20,7 @@ struct generation;
 struct live;
 struct listener;
 struct live_worker;
+struct passages;
 struct pool;
 struct tls_contexts;
 
@@ -47,6 +48,7 @@ struct worker {
 	struct worker_limits limits;
 	struct generation *gen;		/* the current one; NULL before the first */
 	struct pool *pool;		/* idle upstream connections */
+	struct passages *passages;	/* ways to and from other workers */
 	struct tls_contexts *tls;	/* SSL contexts by policy */
 	struct access_log *access_log;
 	struct live *live;		/* shared state of all workers */

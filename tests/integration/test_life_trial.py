@@ -13,7 +13,8 @@ from harness import proc
 from harness.akkod import PROGRAM
 from harness.load import Load
 from harness.service import Service
-from test_life_upgrade import old_ones, upgradable, with_workers  # noqa: F401
+from test_life_upgrade import (old_ones, staying,  # noqa: F401
+                               upgradable, with_workers)
 
 OTHER_ABI = Path(PROGRAM).parent / "tests/akkod-other-abi"
 
@@ -145,7 +146,7 @@ def test_stopped_while_the_old_one_is_there(upgradable):  # noqa: F811
     a.upgrade()
     second = a.pid
     assert a.command("stop").returncode == 0
-    assert not proc.alive(second)
+    proc.until(lambda: not proc.alive(second))
     go.set()
     assert slow.response().status == 200
     assert a.process.wait(15) == 0
@@ -203,7 +204,7 @@ def test_killed_as_the_child_of_a_containers_first_process(
 def test_old_workers_keep_a_table_of_another_layout(upgradable):  # noqa: F811
     """They could not read the new ones: what they had is served to the end."""
     a = upgradable(with_workers(1))
-    with a.client() as c, Load(("127.0.0.1", a.ports["web"])) as load:
+    with staying(a) as c, Load(("127.0.0.1", a.ports["web"])) as load:
         assert c.request("GET", "/").status == 200
         a.upgrade("--binary", str(OTHER_ABI))
         assert os.readlink(f"/proc/{a.pid}/exe") == str(OTHER_ABI)
@@ -225,7 +226,7 @@ def test_orphans_keep_a_table_of_another_layout(io, tmp_path, upstream):
                 values={"upstream": u.port})
     try:
         assert s.start().returncode == 0
-        with s.client() as c:
+        with staying(s) as c:
             assert c.request("GET", "/").status == 200
             pid = s.pid
             os.kill(pid, signal.SIGKILL)

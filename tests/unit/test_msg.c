@@ -27,7 +27,7 @@ START_TEST(every_type)
 {
 	static const uint8_t fds_of[MSG_TYPES] = { [MSG_LISTENER] = 1,
 	    [MSG_TABLE] = 2, [MSG_TICKETS] = 1, [MSG_LOG] = 2,
-	    [MSG_WILL] = 2, [MSG_ORPHAN] = 1 };
+	    [MSG_WILL] = 2, [MSG_ORPHAN] = 1, [MSG_PASSAGE] = 1 };
 	static char payload[MSG_BYTES_MAX];
 	int pair[2], fds[MSG_FDS_MAX] = { 0, 1, 2, 0 };
 	unsigned before;

@@ -36,7 +36,8 @@ class Client:
     """One connection; every read has a time limit."""
 
     def __init__(self, address, tls=False, sni="a.test", alpn=("http/1.1",),
-                 cafile=None, timeout=10, context=None, source=None):
+                 cafile=None, timeout=10, context=None, source=None,
+                 session=None):
         self.sock = socket.create_connection(
             address, timeout, source_address=source and (source, 0))
         self.sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
@@ -47,7 +48,8 @@ class Client:
                     context.check_hostname = False
                     context.verify_mode = ssl.CERT_NONE
                 context.set_alpn_protocols(list(alpn))
-            self.sock = context.wrap_socket(self.sock, server_hostname=sni)
+            self.sock = context.wrap_socket(self.sock, server_hostname=sni,
+                                            session=session)
         self.buffer = b""
 
     def __enter__(self):
