@@ -16,6 +16,7 @@ import sys
 import tempfile
 
 import checks
+import h2
 from proxies import Akkod, HAProxy, Nginx, Tools, make_certificate
 
 # name: (load's arguments, what the issue asks of io_uring and epoll)
@@ -30,6 +31,12 @@ WORK = {
     "body-1m-tls": ("-h bench.test -p /1048576 -r 120 -c 16 -T", 0.85, 0.85),
     "gzip-10k": (["-h", "gzip.test", "-p", "/10240", "-r", "2000", "-H",
                   "Accept-Encoding: gzip"], 1.0, 1.0),
+    "body-100m": ("-h bench.test -p /104857600 -r 4 -c 2 -t 3", 1.0, 1.0),
+    "ws-echo": ("-h bench.test -p /ws -r 1000 -c 16 -W", 0.9, 0.9),
+    "h2-200": ({"tls": True, "path": "/200", "clients": 16, "rate": 6000,
+                "more": ["-m", "10"]}, 0.85, 1.0),
+    "upload-1m": ({"tls": False, "path": "/200", "clients": 16, "rate": 120,
+                   "more": ["--h1", "-d", "BODY"]}, 1.0, 1.0),
 }
 WAITED_MOST = 0.1       # of its CPU time that a proxy was runnable only
 ROUTES = (10, 1000, 10000)
@@ -46,6 +53,8 @@ def sample(proxy, tools, args, seconds):
 
 
 def sample_once(proxy, tools, args, seconds):
+    if isinstance(args, dict):
+        return h2.sample_once(proxy, tools, args, seconds)
     args = args.split() if isinstance(args, str) else args
     out, _ = tools.load(proxy, "-t", str(seconds), *args).communicate()
     result = json.loads(out)

@@ -12,9 +12,10 @@
  *   load -o PORT	only the server, and it sleeps
  *   load -o PORT -a ADDRESS:PORT -h HOST -p PATH -r RATE [-t SECONDS]
  *	[-w WARM-UP] [-c CONNECTIONS] [-P PID,...] [-H FIELD] [-n HOSTS]
- *	[-T] [-N] [-R] [-i] [-d]
+ *	[-T] [-N] [-R] [-W] [-i] [-d]
  *
  *   -T TLS 1.3   -N a connection for each request   -R that resumes a session
+ *   -W           WebSocket: a request is a message of 64 bytes and its echo
  *   -n HOSTS     HOST is "%u.name": a number below HOSTS is put in its place
  *   -d           idle connections may be ended, as by a program that is replaced
  *   -i           one request on each connection, then they stay open and idle
@@ -44,6 +45,12 @@
 #define SEC		1000000000LL
 #define SAMPLES		2000000
 #define IN_BYTES	(256 * 1024)
+#define MESSAGE		64
+
+/* RFC 6455 1.3 has this key and its answer. */
+#define UPGRADE	"Connection: Upgrade\r\nUpgrade: websocket\r\n"	\
+	"Sec-WebSocket-Version: 13\r\n"				\
+	"Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n"
 
 enum state { IDLE, CONNECTING, SHAKING, WAITING };
 
@@ -55,6 +62,7 @@ struct conn {
 	int64_t due;
 	bool head_done, chunked;
 	bool last;			/* the answer said so */
+	bool upgraded;			/* messages from now on */
 	int64_t left;			/* of the body, when not chunked */
 	size_t have;			/* bytes of the head */
 	char head[4096];
@@ -69,7 +77,7 @@ static struct {
 	double rate, seconds, warm;
 	unsigned conns, hosts;
 	uint16_t origin;
-	bool tls, fresh, resume, idle, drained;
+	bool tls, fresh, resume, websocket, idle, drained;
 } opt = { .host = "bench.test", .path = "/200", .rate = 1000, .seconds = 3,
     .warm = 0.5, .conns = 64 };
 
@@ -188,11 +196,36 @@ get(struct conn *c)
 }
 
 static void
+send_all(struct conn *c, const char *p, int n)
+{
+	c->state = WAITING;
+	if (c->ssl != NULL ? SSL_write(c->ssl, p, n) != n :
+	    send(c->fd, p, (size_t)n, MSG_NOSIGNAL) != n)
+		finish(c, false, "send");
+}
+
+/* A binary frame, masked with nothing. */
+static void
+send_message(struct conn *c)
+{
+	static const char frame[MESSAGE] = { (char)0x82,
+	    (char)(0x80 | (MESSAGE - 6)) };
+
+	c->head_done = true;
+	c->left = MESSAGE;
+	send_all(c, frame, MESSAGE);
+}
+
+static void
 send_request(struct conn *c)
 {
 	char host[256], out[2048];
 	int n;
 
+	if (c->upgraded) {
+		send_message(c);
+		return;
+	}
 	/* The format is the user's own. */
 #pragma GCC diagnostic push
 #pragma GCC diagnostic ignored "-Wformat-nonliteral"
@@ -203,16 +236,14 @@ send_request(struct conn *c)
 	    "User-Agent: load/1\r\nAccept: */*\r\n"
 	    "Accept-Language: en-US,en;q=0.5\r\n"
 	    "Cookie: session=0123456789abcdef0123456789abcdef\r\n"
-	    "%s%s\r\n", opt.path, host, opt.field != NULL ? opt.field : "",
+	    "%s%s%s\r\n", opt.path, host, opt.websocket ? UPGRADE : "",
+	    opt.field != NULL ? opt.field : "",
 	    opt.field != NULL ? "\r\n" : "");
-	c->state = WAITING;
 	c->head_done = c->chunked = c->last = false;
 	c->have = 0;
 	c->left = 0;
 	memset(c->tail, 0, sizeof(c->tail));
-	if (c->ssl != NULL ? SSL_write(c->ssl, out, n) != n :
-	    send(c->fd, out, (size_t)n, MSG_NOSIGNAL) != n)
-		finish(c, false, "send");
+	send_all(c, out, n);
 }
 
 /* 1: the head is whole, 0: not yet, -1: not a good one; *n: bytes behind it. */
@@ -234,6 +265,10 @@ take_head(struct conn *c, const char **p, size_t *n)
 	*p += part;
 	*n -= part;
 	end[2] = '\0';
+	if (opt.websocket && strncmp(c->head, "HTTP/1.1 101", 12) == 0) {
+		c->upgraded = true;
+		return 1;
+	}
 	if (strncmp(c->head, "HTTP/1.1 200", 12) != 0)
 		return -1;
 	if ((f = strcasestr(c->head, "\r\ncontent-length:")) != NULL)
@@ -284,6 +319,10 @@ receive(struct conn *c)
 		}
 		if (!c->head_done)
 			r = take_head(c, &p, &n);
+		if (r > 0 && c->upgraded && !c->head_done) {
+			send_message(c);
+			continue;
+		}
 		if (r < 0) {
 			finish(c, false, c->head);
 			return;
@@ -330,6 +369,7 @@ close_conn(struct conn *c)
 		SSL_free(c->ssl);
 	}
 	c->ssl = NULL;
+	c->upgraded = false;
 	if (c->fd >= 0)
 		close(c->fd);
 	c->fd = -1;
@@ -595,7 +635,7 @@ main(int argc, char **argv)
 {
 	int o;
 
-	while ((o = getopt(argc, argv, "o:a:h:p:r:t:w:c:P:H:n:TNRid")) != -1)
+	while ((o = getopt(argc, argv, "o:a:h:p:r:t:w:c:P:H:n:TNRWid")) != -1)
 		switch (o) {
 		case 'o': opt.origin = (uint16_t)atoi(optarg); break;
 		case 'a': set_address(optarg); break;
@@ -611,6 +651,7 @@ main(int argc, char **argv)
 		case 'T': opt.tls = true; break;
 		case 'N': opt.fresh = true; break;
 		case 'R': opt.fresh = opt.resume = true; break;
+		case 'W': opt.websocket = true; break;
 		case 'i': opt.idle = true; break;
 		case 'd': opt.drained = true; break;
 		default: return 2;

@@ -2,7 +2,8 @@
 /*
  * The server behind the proxies that are measured: answers from memory and
  * does little else. "GET /N" is answered with N bytes of JSON that compress
- * like real ones, "GET /auth" with 200, a user's name and no body.
+ * like real ones, "GET /auth" with 200, a user's name and no body. The body of
+ * a request is passed over. After "GET /ws" it sends back what it gets.
  */
 #include "bench.h"
 
@@ -33,6 +34,8 @@ struct conn {
 	int fd;
 	const struct answer *a;		/* being sent, or NULL */
 	size_t sent, have;
+	size_t skip;			/* of a request's body */
+	bool echo;			/* a WebSocket from now on */
 	char in[HEAD_MAX];
 };
 
@@ -126,25 +129,85 @@ flush(struct conn *c)
 }
 
 static void
+answer(struct conn *c)
+{
+	c->sent = 0;
+	c->a = answer_for(strchr(c->in, '/'));
+	flush(c);
+}
+
+static void
+say(struct conn *c, const char *p, size_t n)
+{
+	if (send(c->fd, p, n, MSG_NOSIGNAL) != (ssize_t)n)
+		drop(c);
+}
+
+/* A whole head is in c->in; what stands behind it is of the body. */
+static void
+serve_head(struct conn *c, const char *end)
+{
+	static const char upgraded[] = "HTTP/1.1 101 Switching Protocols\r\n"
+	    "Connection: Upgrade\r\nUpgrade: websocket\r\n"
+	    "Sec-WebSocket-Accept: s3pPLMBiTxaQ9kYGzzhZRbK+xOo=\r\n\r\n";
+	const char *length = strcasestr(c->in, "\r\ncontent-length:");
+	size_t body = length != NULL ? strtoul(length + 17, NULL, 10) : 0;
+	size_t got = c->have - (size_t)(end - c->in);
+
+	c->have = 0;
+	if (strncmp(strchr(c->in, '/'), "/ws", 3) == 0) {
+		c->echo = true;
+		say(c, upgraded, sizeof(upgraded) - 1);
+	} else if (got < body)
+		c->skip = body - got;
+	else
+		answer(c);
+}
+
+/* More of a body that nobody looks at. */
+static void
+skip(struct conn *c)
+{
+	static char nowhere[256 * 1024];
+	ssize_t n;
+
+	while ((n = recv(c->fd, nowhere, c->skip < sizeof(nowhere) ? c->skip :
+	    sizeof(nowhere), 0)) > 0)
+		if ((c->skip -= (size_t)n) == 0) {
+			/* The head is still in c->in. */
+			answer(c);
+			return;
+		}
+	if (n == 0 || errno != EAGAIN)
+		drop(c);
+}
+
+static void
 serve(struct conn *c)
 {
-	ssize_t n = recv(c->fd, c->in + c->have, sizeof(c->in) - 1 - c->have,
-	    0);
+	const char *end;
+	ssize_t n;
 
+	if (c->skip > 0) {
+		skip(c);
+		return;
+	}
+	n = recv(c->fd, c->in + c->have, sizeof(c->in) - 1 - c->have, 0);
 	if (n < 0 && errno == EAGAIN)
 		return;
 	if (n <= 0) {
 		drop(c);
 		return;
 	}
+	if (c->echo) {
+		say(c, c->in, (size_t)n);
+		return;
+	}
 	c->have += (size_t)n;
 	c->in[c->have] = '\0';
-	if (strstr(c->in, "\r\n\r\n") == NULL || strchr(c->in, '/') == NULL)
-		return;
-	c->have = 0;
-	c->sent = 0;
-	c->a = answer_for(strchr(c->in, '/'));
-	flush(c);
+	end = strstr(c->in, "\r\n\r\n");
+	if (end != NULL && strchr(c->in, '/') != NULL)
+		serve_head(c, end + 4);
 }
 
 static void

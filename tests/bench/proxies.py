@@ -109,7 +109,7 @@ class Nginx(Proxy):
             proxy_max_temp_file_size 0;"""
         listen = f"""
             listen 127.0.0.1:{self.plain};
-            listen 127.0.0.1:{self.tls} ssl;"""
+            listen 127.0.0.1:{self.tls} ssl http2;"""
         self.config = self.write("nginx.conf", f"""
 worker_processes 1;
 daemon off;
@@ -123,6 +123,8 @@ http {{
     ssl_certificate {self.folder}/cert.pem;
     ssl_certificate_key {self.folder}/key.pem;
     ssl_protocols TLSv1.3;
+    client_max_body_size 0;
+    proxy_request_buffering off;
     client_body_temp_path {self.dir}/body;
     proxy_temp_path {self.dir}/proxy;
     fastcgi_temp_path {self.dir}/fastcgi;
@@ -138,6 +140,11 @@ http {{
         {listen}
         server_name bench.test;
         location / {{ proxy_pass http://origin; }}
+        location = /ws {{
+            {common.replace('Connection ""', "Connection upgrade")}
+            proxy_set_header Upgrade $http_upgrade;
+            proxy_pass http://origin;
+        }}
     }}
     server {{
         {listen}
@@ -188,12 +195,13 @@ defaults
     mode http
     timeout client 600s
     timeout server 600s
+    timeout tunnel 600s
     timeout connect 5s
     timeout http-keep-alive 600s
     http-reuse always
 frontend web
     bind 127.0.0.1:{self.plain}
-    bind 127.0.0.1:{self.tls} ssl crt {bundle}
+    bind 127.0.0.1:{self.tls} ssl crt {bundle} alpn h2,http/1.1
     option forwardfor
     http-request set-header X-Forwarded-Host %[req.hdr(host)]
     http-request set-header X-Forwarded-Port %[dst_port]
@@ -294,6 +302,7 @@ class Tools:
     """Our own program: load, and the server behind all proxies."""
 
     def __init__(self, folder):
+        self.folder = folder
         self.program, self.port = folder / "load", free_port()
         subprocess.run(["cc", "-O2", "-D_GNU_SOURCE", "-o", self.program,
                         HERE / "load.c", HERE / "origin.c",
