@@ -2,16 +2,25 @@
 /* Requests that are kept; see kept.h. */
 #include "kept.h"
 
+#include "worker.h"
+
 #include <errno.h>
 
 /* ---- The body -------------------------------------------------------------- */
 
 static void
-lose(struct kept *k)
+drop_body(struct kept *k)
 {
+	k->x->w->kept -= k->body.n;
 	buf_fini(&k->body);
 	k->body = (struct buf)BUF_INIT;
 	k->given = 0;
+}
+
+static void
+lose(struct kept *k)
+{
+	drop_body(k);
 	k->lost = true;
 }
 
@@ -20,14 +29,20 @@ keep(struct kept *k, struct str piece)
 {
 	if (k->lost)
 		return;
-	if (piece.n > k->max - k->body.n) {
+	k->no_room = k->x->w->kept + piece.n > KEPT_MAX;
+	if (piece.n > k->max - k->body.n || k->no_room) {
 		lose(k);
 		return;
 	}
+	k->x->w->kept += piece.n;
 	buf_puts(&k->body, piece);
-	k->given = k->body.n;
-	if (buf_failed(&k->body))
+	/* After a failure it holds less than was counted. */
+	if (buf_failed(&k->body)) {
+		k->x->w->kept -= piece.n;
+		k->no_room = true;
 		lose(k);
+	}
+	k->given = k->body.n;
 }
 
 static int
@@ -75,7 +90,7 @@ kept_fill(struct fiber *f, struct kept *k)
 		r = read_kept(f, k->x, &k->s, NULL, &piece);
 	k->given = 0;
 	k->s.done = k->body.n == 0 && k->from->done;
-	return k->lost ? -EMSGSIZE : 0;
+	return k->no_room ? -ENOMEM : k->lost ? -EMSGSIZE : 0;
 }
 
 bool
@@ -131,10 +146,9 @@ kept_again(struct kept *k)
 void
 kept_end(struct kept *k)
 {
-	if (k->x != NULL && k->from != NULL)
+	if (k->from != NULL)
 		k->x->body = k->from;
-	buf_fini(&k->body);
-	k->body = (struct buf)BUF_INIT;
+	drop_body(k);
 }
 
 /* ---- Copies ------------------------------------------------------------------- */

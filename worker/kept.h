@@ -10,8 +10,9 @@
 #include "buf.h"
 #include "exchange.h"
 
-/* Bytes of a body where the configuration sets no bound. */
+/* Bytes of one body, where the configuration sets no bound, and of all. */
 #define KEPT_BODY_MAX	(16u << 20)
+#define KEPT_MAX	(256u << 20)
 
 struct kept {
 	struct source s;		/* in the place of `from` */
@@ -22,17 +23,18 @@ struct kept {
 	size_t given;			/* of body, this time */
 	size_t max;
 	bool lost;			/* something of the body was not kept */
+	bool no_room;			/* since others have taken all */
 	int failed;			/* -errno of reading it; 0 */
 };
 
 /*
- * Keeps x's request from now on, at most max bytes of body (-1: no bound), until
- * kept_end(). 0 or -ENOMEM.
+ * Keeps x's request from now on, at most max bytes of body (-1: KEPT_BODY_MAX),
+ * until kept_end(), which is due in any case. 0 or -ENOMEM.
  */
 int	kept_begin(struct kept *k, struct exchange *x, int64_t max);
 /*
- * Reads the whole body now. -EMSGSIZE when it is too long; when the client fails,
- * who serves the request hears of that.
+ * Reads the whole body now. -EMSGSIZE when it is too long, -ENOMEM when there is
+ * no room; when the client fails, who serves the request hears of that.
  */
 int	kept_fill(struct fiber *f, struct kept *k);
 /* Whether it can be served once more, or be copied. */

@@ -60,6 +60,7 @@ libworker_a_SOURCES = \
 	worker/proxy/proxy.c worker/proxy/proxy.h \
 	worker/proxy/random_weight.c worker/proxy/random_weight.h \
 	worker/proxy/service.c worker/proxy/service.h \
+	worker/proxy/turn.c worker/proxy/turn.h \
 	worker/proxy/upload.c worker/proxy/upload.h \
 	worker/proxy/upstream.c worker/proxy/upstream.h \
 	worker/proxy/upstream_open.c \
@@ -86,6 +87,19 @@ tests_unit_test_clients_CPPFLAGS = $(AM_CPPFLAGS) $(I_WORKER) \
 	-I$(srcdir)/tests/unit
 tests_unit_test_clients_SOURCES = tests/unit/test_clients.c tests/unit/unit.h
 tests_unit_test_clients_LDADD = libworker.a libbase.a $(CHECK_LIBS)
+
+UNIT_TESTS += tests/unit/test_kept
+tests_unit_test_kept_CPPFLAGS = $(AM_CPPFLAGS) $(I_WORKER) \
+	-I$(srcdir)/tests/unit
+tests_unit_test_kept_SOURCES = tests/unit/test_kept.c tests/unit/unit.h
+tests_unit_test_kept_LDADD = libworker.a libhttp.a libshm.a libbase.a \
+	$(CHECK_LIBS)
+
+UNIT_TESTS += tests/unit/test_turn
+tests_unit_test_turn_CPPFLAGS = $(AM_CPPFLAGS) $(I_WORKER) \
+	-I$(srcdir)/tests/unit
+tests_unit_test_turn_SOURCES = tests/unit/test_turn.c tests/unit/unit.h
+tests_unit_test_turn_LDADD = libworker.a libbase.a $(CHECK_LIBS)
 
 UNIT_TESTS += tests/unit/test_grpc
 tests_unit_test_grpc_CPPFLAGS = $(AM_CPPFLAGS) $(I_WORKER) \

@@ -171,6 +171,9 @@ def test_address_decides(a):
     assert len(who) == 1
     assert counts(a, "hashed", 5).keys() == who.keys()
     assert counts(a, "heavy", 20) == {"two": 20}
+    many = [counts(a, "hashed", 2, source=f"127.0.1.{i}") for i in range(40)]
+    assert all(len(who) == 1 for who in many)
+    assert sum(many, collections.Counter()).keys() == {"one", "two", "three"}
 
 
 def test_weights_change_with_a_reload(akkod, upstream):

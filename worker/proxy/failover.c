@@ -96,6 +96,13 @@ start_over(struct exchange *x, struct failover_sink *s, unsigned nfields)
 	return kept_again(&s->kept);
 }
 
+static int
+no_memory(struct fiber *f, struct exchange *x)
+{
+	return respond_text(f, x, reason_status(REASON_NO_MEMORY),
+	    REASON_NO_MEMORY, status_text(reason_status(REASON_NO_MEMORY)));
+}
+
 /* Serves by the first service unless its answer does not count. */
 static int
 try_first(struct fiber *f, struct exchange *x, struct failover_sink *s)
@@ -104,9 +111,10 @@ try_first(struct fiber *f, struct exchange *x, struct failover_sink *s)
 	int r;
 
 	/* A bound holds before anybody is asked (proxy.md 3.4). */
-	if (s->sv->max_body >= 0 && kept_fill(f, &s->kept) == -EMSGSIZE)
-		return respond_error(f, x, 413, REASON_BODY_TOO_LARGE,
-		    STR("Request body too large"));
+	if (s->sv->max_body >= 0 && (r = kept_fill(f, &s->kept)) < 0)
+		return r == -EMSGSIZE ? respond_error(f, x, 413,
+		    REASON_BODY_TOO_LARGE, STR("Request body too large")) :
+		    no_memory(f, x);
 	sink_push(x, &s->s);
 	r = service_serve(f, x, child(x, s->sv, 0));
 	x->sink = s->s.out;
@@ -129,10 +137,8 @@ failover_serve(struct fiber *f, struct exchange *x, const struct tservice *sv)
 		return fall_back(f, x, sv);
 	if (sv->statuses.n == 0)
 		return service_serve(f, x, child(x, sv, 0));
-	if (kept_begin(&s.kept, x, sv->max_body) < 0)
-		return respond_text(f, x, reason_status(REASON_NO_MEMORY),
-		    REASON_NO_MEMORY, STR_NONE);
-	r = try_first(f, x, &s);
+	r = kept_begin(&s.kept, x, sv->max_body);
+	r = r < 0 ? no_memory(f, x) : try_first(f, x, &s);
 	kept_end(&s.kept);
 	return r;
 }

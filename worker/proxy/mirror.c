@@ -79,8 +79,7 @@ static void
 copies_free(struct copies *k)
 {
 	kept_end(&k->kept);
-	if (k->x != NULL)
-		exchange_put(k->x);
+	exchange_put(k->x);
 	free(k);
 }
 

@@ -15,10 +15,4 @@ const struct tchild *weighted_pick(const struct exchange *x,
 const struct tchild *random_weight_pick(const struct exchange *x,
 	    const struct tservice *sv);
 
-/*
- * Where turn n stands in a round of `total`. Each round meets every place once,
- * and neighbours in time are far from each other, so shares mix.
- */
-uint64_t turn_place(uint64_t turn, uint64_t total);
-
 #endif
