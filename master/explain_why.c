@@ -240,19 +240,19 @@ static void
 each_note(struct explain *x, void (*fn)(struct explain *x, const char *object,
     const char *why, const char *wanted), const char *wanted)
 {
-	json_t *all, *part, *note;
-	const char *key;
+	json_t *part, *note;
 	size_t i;
 
 	if (!cluster_wanted(x->v->m))
 		return;
-	all = cluster_status(x->v->m);
-	json_object_foreach(all, key, part)
+	for (int p = 0; p < CHANGE_PARTS; p++) {
+		part = cluster_source(x->v->m, (enum change_part)p);
 		json_array_foreach(json_object_get(part, "refused"), i, note)
 			fn(x, json_string_value(json_object_get(note,
 			    "object")), json_string_value(json_object_get(note,
 			    "error")), wanted);
-	json_decref(all);
+		json_decref(part);
+	}
 }
 
 /* "Ingress shop/front" and "Ingress/shop/front" are the same object. */
