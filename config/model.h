@@ -80,13 +80,35 @@ struct server {
 
 struct response_forwarding { nsec_t flush_interval; };
 
+struct sticky_cookie {
+	char *name, *same_site, *path, *domain;
+	bool secure, http_only;
+	int64_t max_age;
+};
+struct sticky { struct sticky_cookie *cookie; };
+
+struct health_check {
+	char *scheme, *mode, *path, *method, *hostname;
+	int64_t status, port;		/* 0: any from 200 to 399; the server's */
+	nsec_t interval, unhealthy_interval, timeout;	/* 0: the default */
+	bool follow_redirects;
+	struct pairlist headers;
+};
+
+struct passive_health_check {
+	nsec_t failure_window;
+	int64_t max_failed_attempts;
+};
+
 struct load_balancer {
 	struct { struct server *v; unsigned n; } servers;
 	char *strategy;
 	enum tri pass_host_header;
 	char *servers_transport;
 	struct response_forwarding response_forwarding;
-	char *later;
+	struct sticky *sticky;
+	struct health_check *health_check;
+	struct passive_health_check *passive_health_check;
 };
 
 /* A share of the requests: a service by the name as written. */
@@ -100,7 +122,7 @@ struct service_share {
 struct weighted {
 	LIST(service_share) services;
 	bool health_check;		/* tells who refers to it how it is */
-	char *later;
+	struct sticky *sticky;		/* not of highestRandomWeight */
 };
 
 struct mirror { char *name; int64_t percent; struct place place; };

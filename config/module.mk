@@ -5,6 +5,7 @@ libconfig_a_CFLAGS = $(AM_CFLAGS) $(YAML_CFLAGS) $(JANSSON_CFLAGS)
 libconfig_a_SOURCES = \
 	config/validate.c config/validate.h config/validate_impl.h \
 	config/validate_service.c \
+	config/validate_balancer.c \
 	config/change.c config/change.h \
 	config/confine.c config/confine.h \
 	config/diag.c config/diag.h \

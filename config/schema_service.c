@@ -24,6 +24,66 @@ static const struct sfield forwarding_fields[] = {
 SCHEMA(forwarding, response_forwarding, "responseForwarding",
     .may_stand_alone = true);
 
+static const struct sfield cookie_fields[] = {
+	F("name", S_STR, sticky_cookie, name),
+	F("secure", S_BOOL, sticky_cookie, secure),
+	F("httpOnly", S_BOOL, sticky_cookie, http_only),
+	F("sameSite", S_STR, sticky_cookie, same_site),
+	F("maxAge", S_INT, sticky_cookie, max_age),
+	F("path", S_STR, sticky_cookie, path),
+	F("domain", S_STR, sticky_cookie, domain),
+};
+SCHEMA(cookie, sticky_cookie, "cookie", .may_stand_alone = true);
+
+static const struct sfield sticky_fields[] = {
+	SUB("cookie", S_OBJECT, sticky, cookie, cookie),
+};
+SCHEMA(sticky, sticky, "sticky", .may_stand_alone = true);
+
+static void
+health_defaults(void *obj)
+{
+	struct health_check *h = obj;
+
+	h->interval = 30 * NSEC_SEC;
+	h->timeout = 5 * NSEC_SEC;
+	h->follow_redirects = true;
+}
+
+static const struct sfield health_fields[] = {
+	F("scheme", S_STR, health_check, scheme),
+	F("mode", S_STR, health_check, mode),
+	F("path", S_STR, health_check, path),
+	F("method", S_STR, health_check, method),
+	F("status", S_INT, health_check, status),
+	F("port", S_INT, health_check, port),
+	F("interval", S_DURATION, health_check, interval),
+	F("unhealthyInterval", S_DURATION, health_check, unhealthy_interval),
+	F("timeout", S_DURATION, health_check, timeout),
+	F("hostname", S_STR, health_check, hostname),
+	F("followRedirects", S_BOOL, health_check, follow_redirects),
+	F("headers", S_PAIRS, health_check, headers),
+};
+SCHEMA(health, health_check, "healthCheck", .defaults = health_defaults,
+    .may_stand_alone = true);
+
+static void
+passive_defaults(void *obj)
+{
+	struct passive_health_check *p = obj;
+
+	p->failure_window = 10 * NSEC_SEC;
+	p->max_failed_attempts = 1;
+}
+
+static const struct sfield passive_fields[] = {
+	F("failureWindow", S_DURATION, passive_health_check, failure_window),
+	F("maxFailedAttempts", S_INT, passive_health_check,
+	    max_failed_attempts),
+};
+SCHEMA(passive, passive_health_check, "passiveHealthCheck",
+    .defaults = passive_defaults, .may_stand_alone = true);
+
 static void
 lb_defaults(void *obj)
 {
@@ -39,12 +99,14 @@ static const struct sfield load_balancer_fields[] = {
 	F("serversTransport", S_STR, load_balancer, servers_transport),
 	SUB("responseForwarding", S_STRUCT, load_balancer, response_forwarding,
 	    forwarding),
-	LATER("sticky"), LATER("healthCheck"), LATER("passiveHealthCheck"),
+	SUB("sticky", S_OBJECT, load_balancer, sticky, sticky),
+	SUB("healthCheck", S_OBJECT, load_balancer, health_check, health),
+	SUB("passiveHealthCheck", S_OBJECT, load_balancer,
+	    passive_health_check, passive),
 };
 static const struct schema load_balancer = { "a loadBalancer",
     N(load_balancer_fields), sizeof(struct load_balancer),
-    .defaults = lb_defaults, .may_stand_alone = true,
-    .later = OFF(load_balancer, later) };
+    .defaults = lb_defaults, .may_stand_alone = true };
 
 /* healthCheck of a group: that it is there says all. */
 static const struct schema nothing = { "healthCheck", NULL, 0, 0,
@@ -68,10 +130,9 @@ SCHEMA(share, service_share, "a weighted service",
 static const struct sfield weighted_fields[] = {
 	SUB("services", S_LIST, weighted, services, share),
 	HEALTH(weighted),
-	LATER("sticky"),
+	SUB("sticky", S_OBJECT, weighted, sticky, sticky),
 };
-SCHEMA(weighted, weighted, "weighted", .may_stand_alone = true,
-    .later = OFF(weighted, later));
+SCHEMA(weighted, weighted, "weighted", .may_stand_alone = true);
 
 static const struct sfield random_weight_fields[] = {
 	SUB("services", S_LIST, weighted, services, share),

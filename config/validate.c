@@ -361,7 +361,7 @@ check_dynamic(struct dynamic *dyn, struct arena *a, struct diags *d)
 	for (unsigned i = 0; i < dyn->routers.n; i++)
 		check_router(&dyn->routers.v[i], a, d);
 	for (unsigned i = 0; i < dyn->services.n; i++)
-		check_service(&dyn->services.v[i], a, d);
+		check_service(&dyn->services.v[i], d);
 	for (unsigned i = 0; i < dyn->middlewares.n; i++)
 		check_middleware(&dyn->middlewares.v[i], a, d);
 	for (unsigned i = 0; i < dyn->transports.n; i++)

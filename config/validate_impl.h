@@ -11,6 +11,10 @@
  */
 void	check_later(struct arena *a, struct object *o, enum verdict verdict,
 	    const char *key);
-void	check_service(struct service *s, struct arena *a, struct diags *d);
+/* Of a load balancer or a weighted service; NULL: there is none. */
+void	check_sticky(struct object *o, const struct sticky *s,
+	    struct diags *d);
+void	check_balancer(struct service *s, struct diags *d);
+void	check_service(struct service *s, struct diags *d);
 
 #endif

@@ -29,23 +29,10 @@ broken(struct service *s, struct diags *d, const char *fmt, ...)
 }
 
 static void
-check_balancer(struct service *s, struct arena *a, struct diags *d)
-{
-	const struct load_balancer *lb = s->load_balancer;
-
-	if (lb->later != NULL)
-		check_later(a, &s->o, VERDICT_BROKEN, lb->later);
-	else if (lb->strategy != NULL && strcmp(lb->strategy, "wrr") != 0)
-		broken(s, d, "strategy \"%s\" is not supported (wrr is)",
-		    lb->strategy);
-}
-
-static void
 check_weighted(struct service *s, const char *key, const struct weighted *w,
-    struct arena *a, struct diags *d)
+    struct diags *d)
 {
-	if (w->later != NULL)
-		check_later(a, &s->o, VERDICT_BROKEN, w->later);
+	check_sticky(&s->o, w->sticky, d);
 	for (unsigned i = 0; i < w->services.n; i++)
 		if (w->services.v[i].name == NULL)
 			broken(s, d, "%s: the name of service %u is missing",
@@ -84,7 +71,7 @@ check_failover(struct service *s, struct diags *d)
 }
 
 void
-check_service(struct service *s, struct arena *a, struct diags *d)
+check_service(struct service *s, struct diags *d)
 {
 	unsigned n = (s->load_balancer != NULL) + (s->weighted != NULL) +
 	    (s->random_weight != NULL) + (s->mirroring != NULL) +
@@ -96,11 +83,11 @@ check_service(struct service *s, struct arena *a, struct diags *d)
 	else if (n > 1)
 		broken(s, d, "more than one kind is given");
 	else if (s->load_balancer != NULL)
-		check_balancer(s, a, d);
+		check_balancer(s, d);
 	else if (s->weighted != NULL)
-		check_weighted(s, "weighted", s->weighted, a, d);
+		check_weighted(s, "weighted", s->weighted, d);
 	else if (s->random_weight != NULL)
-		check_weighted(s, "highestRandomWeight", s->random_weight, a,
+		check_weighted(s, "highestRandomWeight", s->random_weight,
 		    d);
 	else if (s->mirroring != NULL)
 		check_mirroring(s, d);

@@ -248,6 +248,12 @@ print_status(const json_t *o)
 		    cli_text(e, "error"),
 		    json_is_true(json_object_get(e, "matches")) ?
 		    "answers 503" : "matches nothing");
+	json_array_foreach(json_object_get(o, "servers"), i, e)
+		if (!json_is_true(json_object_get(e, "up")))
+			printf("server %s of %s: down%s%s\n",
+			    cli_text(e, "url"), cli_text(e, "service"),
+			    cli_text(e, "probe")[0] != '\0' ? ", " : "",
+			    cli_text(e, "probe"));
 	if (cli_number(o, "log_dropped") != 0)
 		printf("log: %lld lines lost\n", cli_number(o, "log_dropped"));
 }

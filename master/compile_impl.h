@@ -65,6 +65,13 @@ const struct result *compile_transport(struct compiler *c, const char *name);
 uint32_t compile_server(struct compiler *c, struct str url, uint32_t transport,
 	    int64_t weight, bool preserve_path, const char *slot_name,
 	    const char **ret_why);
+/*
+ * The same for probes, at a place that was taken apart: without a slot in the
+ * live state, and with connections of its own.
+ */
+struct server_url;
+uint32_t compile_server_at(struct compiler *c, const struct server_url *u,
+	    struct str url, uint32_t transport);
 /* A transport of an authentication service's own TLS settings. */
 int	compile_client_tls(struct compiler *c, const struct client_tls *tls,
 	    const char *name, uint32_t *ret, char **ret_why);
@@ -81,6 +88,18 @@ void	compile_tree(struct compiler *c, struct service *s,
 /* Puts the service's middlewares before the record that was made of it. */
 void	compile_tree_middlewares(struct compiler *c, struct service *s,
 	    struct result *res);
+
+/* ---- Balancing, in compile_balance.c ------------------------------------------ */
+
+/* None or one struct tsticky; names are the servers' URLs or the children's. */
+struct tvec compile_sticky(struct compiler *c, const struct sticky *s,
+	    const char *service, const char *const *names, unsigned n);
+/*
+ * What a load balancer has beyond its servers, whose records these are, into
+ * *t, which is the next one to be added. 0 or -EINVAL: broken.
+ */
+int	compile_balance(struct compiler *c, struct service *s,
+	    struct tservice *t, const uint32_t *servers, struct result *res);
 
 /* ---- Middlewares, in compile_mw.c --------------------------------------------- */
 

@@ -233,13 +233,28 @@ server_slot(struct compiler *c, const char *owner, struct str url)
 	buf_puts(&key, url);
 	slot = compile_slot(c, c->env->servers, buf_str(&key), &is_new);
 	buf_fini(&key);
-	if (slot != TNONE && is_new && c->env->live != NULL) {
-		struct live_server *s = &c->env->live->servers[slot];
-
-		atomic_store(&s->fails, 0);
-		atomic_store(&s->down_until, 0);
-	}
+	if (slot != TNONE && is_new && c->env->live != NULL)
+		live_server_reset(c->env->live, slot);
 	return slot;
+}
+
+static uint32_t
+add_server(struct compiler *c, const struct server_url *u, struct str url,
+    uint32_t transport, struct tserver t)
+{
+	struct addr addrs[RESOLVED_MAX];
+	unsigned n = resolve(c, u->host, addrs);
+
+	t.url = build_str(c->b, url);
+	t.authority = build_str(c->b, u->authority);
+	t.host = build_str(c->b, u->host);
+	t.port = u->port;
+	t.scheme = u->tls ? TSCHEME_HTTPS : u->h2c ? TSCHEME_H2C :
+	    TSCHEME_HTTP;
+	t.resolved = n != 0;
+	t.addrs = build_vec(c->b, addrs, n, sizeof(*addrs));
+	t.pool_key = pool_key(c, u, transport);
+	return build_add(c->b, BUILD_SERVERS, &t);
 }
 
 uint32_t
@@ -247,29 +262,26 @@ compile_server(struct compiler *c, struct str url, uint32_t transport,
     int64_t weight, bool preserve_path, const char *slot_name,
     const char **ret_why)
 {
-	struct addr addrs[RESOLVED_MAX];
 	struct server_url u;
-	struct tserver t;
-	unsigned n;
 
 	if (server_url_parse(url, &u, ret_why) < 0)
 		return TNONE;
-	n = resolve(c, u.host, addrs);
-	t = (struct tserver){
-		.url = build_str(c->b, url),
-		.authority = build_str(c->b, u.authority),
-		.host = build_str(c->b, u.host),
-		.path = build_str(c->b, preserve_path ? u.path : STR("")),
-		.port = u.port,
-		.scheme = u.tls ? TSCHEME_HTTPS : u.h2c ? TSCHEME_H2C :
-		    TSCHEME_HTTP,
-		.resolved = n != 0,
-		.weight = weight > UINT16_MAX ? UINT16_MAX : (uint32_t)weight,
-		.addrs = build_vec(c->b, addrs, n, sizeof(*addrs)),
-		.pool_key = pool_key(c, &u, transport),
-		.live_slot = server_slot(c, slot_name, url),
-	};
-	return build_add(c->b, BUILD_SERVERS, &t);
+	return add_server(c, &u, url, transport, (struct tserver){
+	    .path = build_str(c->b, preserve_path ? u.path : STR("")),
+	    .weight = weight > UINT16_MAX ? UINT16_MAX : (uint32_t)weight,
+	    .live_slot = server_slot(c, slot_name, url) });
+}
+
+uint32_t
+compile_server_at(struct compiler *c, const struct server_url *u,
+    struct str url, uint32_t transport)
+{
+	uint32_t i = add_server(c, u, url, transport, (struct tserver){
+	    .path = build_cstr(c->b, ""), .weight = 1, .live_slot = TNONE });
+	struct tserver *s = build_at(c->b, BUILD_SERVERS, i);
+
+	s->pool_key = ~s->pool_key;
+	return i;
 }
 
 /* ---- Services ----------------------------------------------------------------------- */
@@ -300,6 +312,8 @@ compile_service_init(struct compiler *c, const struct service *s,
 		.children = none,
 		.middlewares = none,
 		.statuses = none,
+		.sticky = none,
+		.check = TNONE,
 	};
 }
 
@@ -334,12 +348,13 @@ internal_service(struct compiler *c, const char *name)
 }
 
 static int
-build_servers(struct compiler *c, struct service *s, uint32_t transport,
-    struct tvec *ret, struct result *res)
+build_servers(struct compiler *c, struct service *s, struct tservice *t,
+    struct result *res)
 {
 	const struct load_balancer *lb = s->load_balancer;
 	uint32_t *v = xcalloc(lb->servers.n, sizeof(*v));
 	unsigned n = 0;
+	int r;
 
 	for (unsigned i = 0; i < lb->servers.n; i++) {
 		const struct server *sv = &lb->servers.v[i];
@@ -347,18 +362,21 @@ build_servers(struct compiler *c, struct service *s, uint32_t transport,
 
 		if (sv->weight <= 0)
 			continue;
-		v[n] = compile_server(c, str_c(sv->url), transport, sv->weight,
-		    sv->preserve_path, s->o.name, &why);
-		if (v[n++] == TNONE) {
+		v[n] = compile_server(c, str_c(sv->url), t->transport,
+		    sv->weight, sv->preserve_path, s->o.name, &why);
+		if (v[n] == TNONE) {
 			free(v);
 			return compile_broken(c, &s->o, "service", res,
 			    "server \"%s\": %s", sv->url != NULL ? sv->url :
 			    "", why);
 		}
+		((struct tserver *)build_at(c->b, BUILD_SERVERS,
+		    v[n++]))->fenced = sv->fenced;
 	}
-	*ret = build_vec(c->b, v, n, sizeof(*v));
+	t->servers = build_vec(c->b, v, n, sizeof(*v));
+	r = compile_balance(c, s, t, v, res);
 	free(v);
-	return 0;
+	return r;
 }
 
 static void
@@ -379,7 +397,7 @@ build_balancer(struct compiler *c, struct service *s, struct result *res)
 	t.flush_interval_ns = lb->response_forwarding.flush_interval;
 	t.live_slot = compile_slot(c, c->env->services, str_c(s->o.name),
 	    &is_new);
-	if (build_servers(c, s, tr->index, &t.servers, res) < 0)
+	if (build_servers(c, s, &t, res) < 0)
 		return;
 	res->index = build_add(c->b, BUILD_SERVICES, &t);
 	res->state = RESULT_GOOD;

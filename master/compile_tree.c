@@ -138,6 +138,20 @@ settle_weights(struct tree *b)
 		b->children[i].weight /= by;
 }
 
+/* The children that are left, by their names as written. */
+static void
+sticky_children(struct tree *b, const struct weighted *w)
+{
+	const char **names = xcalloc(w->services.n, sizeof(*names));
+	unsigned n = 0;
+
+	for (unsigned i = 0; i < w->services.n; i++)
+		if (w->services.v[i].weight > 0)
+			names[n++] = w->services.v[i].name;
+	b->t.sticky = compile_sticky(b->c, w->sticky, b->s->o.name, names, n);
+	free(names);
+}
+
 static int
 weighted(struct tree *b, const struct weighted *w)
 {
@@ -152,8 +166,10 @@ weighted(struct tree *b, const struct weighted *w)
 	}
 	if (r == 0)
 		r = watch(b, w->health_check, b->t.children.n);
-	if (r == 0)
+	if (r == 0) {
 		settle_weights(b);
+		sticky_children(b, w);
+	}
 	return r;
 }
 

@@ -107,32 +107,51 @@ follow_middlewares(struct explain *x)
 
 /* ---- Servers ------------------------------------------------------------------- */
 
+/* What the workers have found out about it. */
+static void
+add_live(const struct live *live, const struct tservice *sv, uint32_t slot,
+    json_t *o)
+{
+	const struct live_server *l = &live->servers[slot];
+	uint32_t result = atomic_load(&l->result);
+	nsec_t now = clock_mono();
+	char text[LIVE_RESULT_TEXT];
+
+	if (atomic_load(&l->counted) != 0)
+		json_object_set_new(o, "inFlight", json_integer(
+		    live_server_load(live, slot)));
+	json_object_set_new(o, "fails", json_integer(atomic_load(&l->fails)));
+	if (sv->check != TNONE && result != 0)
+		json_object_set_new(o, "probe", json_string(live_result_text(
+		    result, text)));
+	if (sv->check == TNONE && live_server_is_out(l, sv->failure_window_ns,
+	    now))
+		json_object_set_new(o, "retryIn", json_integer((atomic_load(
+		    &l->down_until) - now) / NSEC_MSEC));
+}
+
 static json_t *
-server_json(const struct explain *x, const struct tserver *s)
+server_json(const struct explain *x, const struct tservice *sv,
+    const struct tserver *s)
 {
 	const struct live *live = x->v->m->live;
-	const struct live_server *l = s->live_slot != TNONE && live != NULL ?
-	    &live->servers[s->live_slot] : NULL;
+	const struct live_server *l = s->live_slot < LIVE_SERVERS &&
+	    live != NULL ? &live->servers[s->live_slot] : NULL;
 	const struct addr *a = TABLE_VEC(x->t, s->addrs, struct addr);
 	char *url = str_dup(table_str(x->t, s->url)), text[ADDR_TEXT];
 	json_t *addrs = json_array(), *o = json_pack("{s:o, s:i, s:s}", "url",
 	    write_text(url), "weight", (int)s->weight, "state",
-	    view_server(x->v, s));
-	int64_t until = l != NULL ? atomic_load(&l->down_until) : 0;
+	    view_server(x->v, sv, s));
 
 	free(url);
 	for (uint32_t i = 0; i < s->addrs.n; i++)
 		json_array_append_new(addrs, json_string(addr_text(&a[i],
 		    text)));
 	json_object_set_new(o, "addresses", addrs);
-	if (l == NULL)
-		return o;
-	json_object_set_new(o, "inFlight", json_integer(
-	    atomic_load(&l->in_flight)));
-	json_object_set_new(o, "fails", json_integer(atomic_load(&l->fails)));
-	if (until > clock_mono())
-		json_object_set_new(o, "retryIn", json_integer((until -
-		    clock_mono()) / NSEC_MSEC));
+	if (s->fenced)
+		json_object_set_new(o, "fenced", json_true());
+	if (l != NULL)
+		add_live(live, sv, s->live_slot, o);
 	return o;
 }
 
@@ -168,23 +187,26 @@ judge_servers(struct explain *x, const json_t *servers, struct str name)
 		const char *state = json_string_value(json_object_get(s,
 		    "state"));
 
-		up += strcmp(state, "up") == 0;
+		up += strcmp(state, "up") == 0 && !json_is_true(
+		    json_object_get(s, "fenced"));
 		unresolved += strcmp(state, "unresolved") == 0;
 		if (strcmp(state, "unresolved") == 0)
 			explain_hint(x, "the name of server %s has no address; "
 			    "akkod status tells what the resolver said",
 			    json_string_value(json_object_get(s, "url")));
 		if (strcmp(state, "down") == 0)
-			explain_hint(x, "server %s has failed %lld times in a "
-			    "row", json_string_value(json_object_get(s, "url")),
-			    (long long)json_integer_value(json_object_get(s,
-			    "fails")));
+			explain_hint(x, "server %s is down: %s",
+			    json_string_value(json_object_get(s, "url")),
+			    json_object_get(s, "probe") != NULL ?
+			    json_string_value(json_object_get(s, "probe")) :
+			    "requests failed");
 	}
 	if (up == 0 && unresolved == json_array_size(servers))
 		explain_answer(x, 502, REASON_UPSTREAM_UNRESOLVED, "no server "
 		    "of service \"%.*s\" has an address", STR_ARG(name));
-	else if (up == 0)
-		explain_hint(x, "no server is up; each is tried all the same");
+	else if (up + unresolved == 0)
+		explain_answer(x, 503, REASON_SERVICE_EMPTY, "no server of "
+		    "service \"%.*s\" takes new requests", STR_ARG(name));
 }
 
 /* With all below it; services stand in each other a bounded number of times. */
@@ -209,7 +231,7 @@ service_json(const struct explain *x, uint32_t i)
 		json_decref(config);
 	}
 	for (uint32_t k = 0; k < s->servers.n; k++)
-		json_array_append_new(servers, server_json(x, table_server(
+		json_array_append_new(servers, server_json(x, s, table_server(
 		    x->t, TABLE_VEC(x->t, s->servers, uint32_t)[k])));
 	for (uint32_t k = 0; k < s->children.n; k++) {
 		json_t *child = service_json(x, c[k].service);

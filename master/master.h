@@ -65,6 +65,7 @@ struct run_options {
 #define CRASHES_KEPT	16
 
 struct outgoing;
+struct tservice;
 
 struct worker_slot {
 	struct master *m;
@@ -365,6 +366,14 @@ void	connections_ask(struct master *m, uint64_t client);
 void	connections_answer(struct worker_slot *s,
 	    const struct msg_connections *msg);
 void	connections_progress(struct master *m);
+
+/* ---- servers_status.c ----------------------------------------------------------------------------- */
+
+/* Of every server that is probed, or judged by its answers: is it up? */
+json_t *servers_status(const struct master *m);
+/* As a worker sees a server of this service, which has this slot. */
+bool	server_up(const struct master *m, const struct tservice *sv,
+	    uint32_t slot);
 
 /* ---- upgrade.c ------------------------------------------------------------------------------------ */
 

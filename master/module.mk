@@ -17,6 +17,7 @@ libmaster_a_SOURCES = \
 	master/certs.c \
 	master/cluster.c \
 	master/compile.c master/compile.h master/compile_impl.h \
+	master/compile_balance.c \
 	master/compile_hosts.c master/compile_hosts.h \
 	master/compile_mw.c \
 	master/compile_router.c \
@@ -54,6 +55,7 @@ libmaster_a_SOURCES = \
 	master/routes.c \
 	master/runtime.c master/runtime.h \
 	master/server_url.c master/server_url.h \
+	master/servers_status.c \
 	master/settings.c master/settings.h \
 	master/snapshot.c master/snapshot.h \
 	master/source.c master/source.h \

@@ -194,7 +194,7 @@ states_of(const struct view *v, const char *service)
 		    TABLE_VEC(&v->t, s->servers, uint32_t)[k]);
 		char *url = str_dup(table_str(&v->t, sv->url));
 
-		write_member(o, url, json_string(view_server(v, sv)));
+		write_member(o, url, json_string(view_server(v, s, sv)));
 		free(url);
 	}
 	return o;

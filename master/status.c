@@ -168,6 +168,7 @@ status_json(const struct master *m)
 	json_object_set_new(o, "old_workers", succeed_status(m));
 	json_object_set_new(o, "listeners", listeners_json(m));
 	json_object_set_new(o, "routers", routers_json(m));
+	json_object_set_new(o, "servers", servers_status(m));
 	json_object_set_new(o, "names", dns_status(m));
 	if (cluster_wanted(m))
 		json_object_set_new(o, "kubernetes", cluster_status(m));

@@ -189,13 +189,9 @@ static void
 take_slots(struct master *m)
 {
 	m->live_base = m->before->state.live_base == 0 ? WORKERS_MAX : 0;
-	for (unsigned i = 0; i < WORKERS_MAX; i++) {
-		struct live_worker *w = &m->live->workers[m->live_base + i];
-
-		atomic_store(&w->connections, 0);
-		atomic_store(&w->in_flight, 0);
-		atomic_store(&w->heartbeat, 0);
-	}
+	for (unsigned i = 0; i < WORKERS_MAX; i++)
+		live_worker_reset(m->live, m->live_base + i,
+		    m->live_servers.n);
 }
 
 /* A layout that differs cannot be shared: then limits and turns begin anew. */
@@ -212,10 +208,10 @@ take_live(struct master *m)
 	}
 	m->live_fd = b->fds[HO_FD_LIVE];
 	b->fds[HO_FD_LIVE] = -1;
-	take_slots(m);
 	take_names(&m->live_services, json_object_get(b->notes, "services"));
 	take_names(&m->live_servers, json_object_get(b->notes, "servers"));
 	take_names(&m->live_limits, json_object_get(b->notes, "limits"));
+	take_slots(m);
 	return 0;
 }
 

@@ -609,17 +609,6 @@ describe_end(int status, char out[48])
 		snprintf(out, 48, "ended with status %d", WEXITSTATUS(status));
 }
 
-/* The counts of a dead worker's connections must not stay. */
-static void
-clear_gauges(struct worker_slot *s)
-{
-	struct live_worker *w = live_worker_of(s);
-
-	atomic_store(&w->connections, 0);
-	atomic_store(&w->in_flight, 0);
-	atomic_store(&w->heartbeat, 0);
-}
-
 static void
 worker_ended(struct worker_slot *s, int status)
 {
@@ -631,7 +620,8 @@ worker_ended(struct worker_slot *s, int status)
 
 	s->pid = 0;
 	control_closed(s);
-	clear_gauges(s);
+	/* What it counted as open must not stay. */
+	live_worker_reset(m->live, m->live_base + s->id, m->live_servers.n);
 	describe_end(status, how);
 	if (m->phase >= PHASE_STOPPING) {
 		log_debug("worker %u (pid %d) %s", s->id, (int)pid, how);

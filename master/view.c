@@ -158,14 +158,9 @@ view_service(const struct view *v, const char *name)
 }
 
 const char *
-view_server(const struct view *v, const struct tserver *s)
+view_server(const struct view *v, const struct tservice *sv,
+    const struct tserver *s)
 {
-	const struct live_server *l;
-
-	if (!s->resolved)
-		return "unresolved";
-	if (s->live_slot == TNONE || v->m->live == NULL)
-		return "up";
-	l = &v->m->live->servers[s->live_slot];
-	return atomic_load(&l->down_until) > clock_mono() ? "down" : "up";
+	return !s->resolved ? "unresolved" : server_up(v->m, sv,
+	    s->live_slot) ? "up" : "down";
 }

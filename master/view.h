@@ -38,8 +38,9 @@ json_t *view_errors(const struct view *v, const char *kind,
 /* "enabled", "warning", "disabled". */
 const char *view_status(const struct view *v, const char *kind,
 	    const struct object *o, const json_t *errors);
-/* "up", "down", "unresolved": as a worker sees the server now. */
-const char *view_server(const struct view *v, const struct tserver *s);
+/* "up", "down", "unresolved": as a worker sees a service's server now. */
+const char *view_server(const struct view *v, const struct tservice *sv,
+	    const struct tserver *s);
 /* The index in the table of a service, TNONE when it is not there. */
 uint32_t view_service(const struct view *v, const char *name);
 

@@ -34,6 +34,7 @@ static const size_t record_bytes[BUILD_SECTIONS] = {
 	[BUILD_REGEXPS] = sizeof(struct tregexp),
 	[BUILD_ACCESS_LOG] = sizeof(struct taccess_log),
 	[BUILD_BLOBS] = sizeof(struct tblob),
+	[BUILD_CHECKS] = sizeof(struct tcheck),
 };
 
 struct builder *
@@ -219,6 +220,7 @@ build_finish(struct builder *b, uint64_t generation, uint32_t default_cert,
 	vecs[BUILD_REGEXPS] = &h->regexps;
 	vecs[BUILD_ACCESS_LOG] = &h->access_log;
 	vecs[BUILD_BLOBS] = &h->blobs;
+	vecs[BUILD_CHECKS] = &h->checks;
 	for (int i = 0; i < BUILD_SECTIONS; i++)
 		*vecs[i] = (struct tvec){ off[i], b->count[i] };
 	h->magic = TABLE_MAGIC;

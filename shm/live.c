@@ -3,9 +3,11 @@
 #include "live.h"
 
 #include "hash.h"
+#include "reason.h"
 
 #include <errno.h>
 #include <fcntl.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <sys/mman.h>
 #include <sys/random.h>
@@ -14,6 +16,8 @@
 
 #define PROBE		16	/* buckets looked at for one key */
 #define TRIES		64	/* of one compare-and-swap */
+#define AVERAGE_OF	100	/* answers of a server, about */
+#define AVERAGE_MAX	((uint64_t)(3600 * NSEC_SEC))
 #define CLOCK_LAG	(60 * NSEC_SEC)	/* of a worker that was held up */
 
 int
@@ -95,6 +99,113 @@ live_detach(struct live *l)
 {
 	if (l != NULL)
 		munmap(l, sizeof(*l));
+}
+
+/* ---- Servers ------------------------------------------------------------ */
+
+void
+live_server_reset(struct live *l, uint32_t slot)
+{
+	struct live_server *s = &l->servers[slot];
+
+	atomic_store(&s->down, 0);
+	atomic_store(&s->result, 0);
+	atomic_store(&s->probe_at, 0);
+	atomic_store(&s->changed, 0);
+	atomic_store(&s->down_until, 0);
+	atomic_store(&s->first_byte, 0);
+	atomic_store(&s->fails, 0);
+	/*
+	 * Not its load: requests to the server that had the slot before may
+	 * still be under way, and are taken off when they end.
+	 */
+}
+
+unsigned
+live_server_load(const struct live *l, uint32_t slot)
+{
+	unsigned n = 0;
+
+	for (unsigned i = 0; i < LIVE_WORKERS; i++)
+		n += atomic_load_explicit(&l->loads[slot].in_flight[i],
+		    memory_order_relaxed);
+	return n;
+}
+
+void
+live_worker_reset(struct live *l, unsigned worker, uint32_t servers)
+{
+	struct live_worker *w = &l->workers[worker];
+
+	atomic_store(&w->connections, 0);
+	atomic_store(&w->in_flight, 0);
+	atomic_store(&w->heartbeat, 0);
+	atomic_store(&w->checks, 0);
+	/* What nobody counts takes no memory: writing would give it some. */
+	for (uint32_t i = 0; i < servers && i < LIVE_SERVERS; i++)
+		if (atomic_load(&l->servers[i].counted) != 0)
+			atomic_store(&l->loads[i].in_flight[worker], 0);
+}
+
+void
+live_server_timed(struct live_server *s, nsec_t first_byte)
+{
+	uint64_t t = first_byte > 0 ? (uint64_t)first_byte : 1;
+	uint64_t was = atomic_load_explicit(&s->first_byte,
+	    memory_order_relaxed);
+
+	/* A sample that two workers write at once may be lost. */
+	if (t > AVERAGE_MAX)
+		t = AVERAGE_MAX;
+	if (was != 0 && was <= AVERAGE_MAX)
+		t = (was * (AVERAGE_OF - 1) + t + AVERAGE_OF - 1) / AVERAGE_OF;
+	atomic_store_explicit(&s->first_byte, t, memory_order_relaxed);
+}
+
+bool
+live_server_failed(struct live *l, uint32_t slot, unsigned most, nsec_t window,
+    nsec_t now)
+{
+	struct live_failures *f = &l->failures[slot];
+	uint32_t n = atomic_fetch_add(&l->servers[slot].fails, 1);
+	uint32_t ms = (uint32_t)(now / NSEC_MSEC), first;
+	unsigned kept = most < LIVE_FAILURES ? most : LIVE_FAILURES;
+
+	atomic_store(&f->at[n % LIVE_FAILURES], ms);
+	if (n + 1 < most)
+		return false;
+	first = atomic_load(&f->at[(n + 1 - kept) % LIVE_FAILURES]);
+	return (uint64_t)(ms - first) * NSEC_MSEC <= (uint64_t)window;
+}
+
+bool
+live_server_is_out(const struct live_server *s, nsec_t window, nsec_t now)
+{
+	int64_t until = atomic_load_explicit(&s->down_until,
+	    memory_order_relaxed);
+
+	/* Further ahead than anybody sets it: no value of ours. */
+	return until > now && until - now <= window + CLOCK_LAG;
+}
+
+const char *
+live_result_text(uint32_t result, char out[LIVE_RESULT_TEXT])
+{
+	static const char *const serving[] = { "UNKNOWN", "SERVING",
+	    "NOT_SERVING", "SERVICE_UNKNOWN" };
+	uint32_t n = result % 1000;
+
+	if (result < LIVE_RESULT_REASON)
+		snprintf(out, LIVE_RESULT_TEXT, "answered %u", n);
+	else if (result < LIVE_RESULT_SERVING)
+		snprintf(out, LIVE_RESULT_TEXT, "%s",
+		    reason_word((enum reason)n));
+	else if (result < LIVE_RESULT_GRPC)
+		snprintf(out, LIVE_RESULT_TEXT, "answered %s",
+		    n < ARRAY_SIZE(serving) ? serving[n] : "?");
+	else
+		snprintf(out, LIVE_RESULT_TEXT, "answered grpc-status %u", n);
+	return out;
 }
 
 /* ---- Rate limits -------------------------------------------------------- */

@@ -17,7 +17,7 @@ enum ttype_id {
 	T_LOG_NAME, T_HOST, T_PREFIX, T_TLS_HOST,
 	T_ENTRY_POINT, T_MUX, T_ROUTER, T_RULE, T_SERVICE, T_CHILD, T_SERVER, T_MW,
 	T_TRANSPORT, T_TLS_OPTIONS, T_CERT, T_CERT_NAME, T_REGEXP,
-	T_ACCESS_LOG, T_BLOB,
+	T_ACCESS_LOG, T_BLOB, T_STICKY, T_STICKY_KEY, T_CHECK, T_PROBE,
 	/* Vectors of uint32_t that are indexes in a section. */
 	T_IDX_MW, T_IDX_SERVER, T_IDX_REGEXP, T_IDX_ROUTER,
 	T_MW_CONFIG,		/* + enum tmw_kind */
@@ -75,9 +75,18 @@ static const struct tfield service_f[] = { S(tservice, name),
     S(tservice, waiting),
     F(tservice, transport, IDX_AT, T_TRANSPORT),
     V(tservice, servers, T_IDX_SERVER), V(tservice, children, T_CHILD),
-    V(tservice, middlewares, T_IDX_MW), V(tservice, statuses, T_RANGE) };
+    V(tservice, middlewares, T_IDX_MW), V(tservice, statuses, T_RANGE),
+    V(tservice, sticky, T_STICKY), F(tservice, check, IDX_AT, T_CHECK) };
 static const struct tfield child_f[] = { S(tchild, name),
     F(tchild, service, IDX_MUST, T_SERVICE) };
+static const struct tfield sticky_f[] = { S(tsticky, name),
+    S(tsticky, attributes), V(tsticky, keys, T_STICKY_KEY) };
+static const struct tfield sticky_key_f[] = { S(tsticky_key, plain) };
+static const struct tfield check_f[] = {
+    F(tcheck, service, IDX_MUST, T_SERVICE), V(tcheck, probes, T_PROBE),
+    V(tcheck, headers, T_PAIR), S(tcheck, method), S(tcheck, host) };
+static const struct tfield probe_f[] = {
+    F(tprobe, server, IDX_MUST, T_SERVER), S(tprobe, target) };
 static const struct tfield server_f[] = { S(tserver, url),
     S(tserver, authority), S(tserver, host), S(tserver, path),
     V(tserver, addrs, T_ADDR) };
@@ -186,6 +195,10 @@ static const struct ttype types[T_TYPES] = {
 	[T_REGEXP] = TYPE(tregexp, regexp_f),
 	[T_ACCESS_LOG] = TYPE(taccess_log, access_log_f),
 	[T_BLOB] = TYPE(tblob, blob_f),
+	[T_STICKY] = TYPE(tsticky, sticky_f),
+	[T_STICKY_KEY] = TYPE(tsticky_key, sticky_key_f),
+	[T_CHECK] = TYPE(tcheck, check_f),
+	[T_PROBE] = TYPE(tprobe, probe_f),
 	[T_IDX_MW] = { 4, 1, idx_mw_f },
 	[T_IDX_SERVER] = { 4, 1, idx_server_f },
 	[T_IDX_REGEXP] = { 4, 1, idx_regexp_f },
@@ -220,6 +233,7 @@ static const struct { uint16_t off; uint8_t type; } sections[] = {
 	SECTION(tls_options, T_TLS_OPTIONS), SECTION(certs, T_CERT),
 	SECTION(cert_names, T_CERT_NAME), SECTION(regexps, T_REGEXP),
 	SECTION(access_log, T_ACCESS_LOG), SECTION(blobs, T_BLOB),
+	SECTION(checks, T_CHECK),
 };
 
 struct proof {
@@ -447,12 +461,40 @@ check_cidr(struct proof *p, const struct cidr *c)
 	return c->bits <= 128 || bad(p, "an address range is out of range");
 }
 
+static bool
+check_service(struct proof *p, const struct tservice *sv)
+{
+	const struct tsticky *sticky = TABLE_VEC(&p->t, sv->sticky,
+	    struct tsticky);
+
+	if (sv->kind >= TSERVICE_KINDS || sv->strategy >= TSTRATEGIES ||
+	    (sv->kind == TSERVICE_LOAD_BALANCER && sv->transport == TNONE))
+		return bad(p, "a service of unknown kind");
+	if (sv->failure_window_ns < 0 ||
+	    (sv->failure_window_ns > 0 && sv->failures == 0))
+		return bad(p, "a service with an odd health check");
+	/* Keys are found by the index of what they stand for. */
+	return sv->sticky.n == 0 || (sv->sticky.n == 1 && sticky->keys.n ==
+	    (sv->kind == TSERVICE_LOAD_BALANCER ? sv->servers.n :
+	    sv->children.n)) ||
+	    bad(p, "a sticky service with keys of others");
+}
+
+/* It is asked again and again: not without a pause, nor for ever. */
+static bool
+check_check(struct proof *p, const struct tcheck *c)
+{
+	return (c->interval_ns > 0 && c->unhealthy_interval_ns > 0 &&
+	    c->timeout_ns > 0 && c->status <= 999 && table_service(&p->t,
+	    c->service)->transport != TNONE) ||
+	    bad(p, "a service with an odd health check");
+}
+
 /* Mux, service, server: what routing and balancing count on. */
 static bool
 check_serving(struct proof *p, const void *rec, unsigned type)
 {
 	const struct tmux *m = rec;
-	const struct tservice *sv = rec;
 	const struct tserver *s = rec;
 
 	switch (type) {
@@ -461,10 +503,9 @@ check_serving(struct proof *p, const void *rec, unsigned type)
 		    check_slots(p, m->wild_slots, m->wild_hosts.n) &&
 		    (m->any.n <= 1 || bad(p, "two catch-all hosts"));
 	case T_SERVICE:
-		return (sv->kind < TSERVICE_KINDS &&
-		    (sv->kind != TSERVICE_LOAD_BALANCER ||
-		    sv->transport != TNONE)) ||
-		    bad(p, "a service of unknown kind");
+		return check_service(p, rec);
+	case T_CHECK:
+		return check_check(p, rec);
 	default:
 		/* Weights are added up and divided by. */
 		return (s->scheme <= TSCHEME_H2C && s->weight != 0) ||
@@ -501,6 +542,7 @@ check_meaning(struct proof *p, const void *rec, unsigned type)
 		return check_mw(p, rec);
 	case T_MUX:
 	case T_SERVICE:
+	case T_CHECK:
 	case T_SERVER:
 		return check_serving(p, rec, type);
 	case T_TLS_OPTIONS:

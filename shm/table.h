@@ -25,7 +25,7 @@
 #include "str.h"
 
 #define TABLE_MAGIC	UINT64_C(0x0a656c6261746b61)	/* "aktable\n" */
-#define TABLE_ABI	5
+#define TABLE_ABI	6
 #define TNONE		UINT32_MAX
 
 extern const uint32_t table_abi;	/* TABLE_ABI; see table_abi.c */
@@ -57,6 +57,7 @@ struct table_hdr {
 	struct tvec regexps;		/* struct tregexp */
 	struct tvec access_log;		/* struct taccess_log, none or one */
 	struct tvec blobs;		/* struct tblob: CA bundles and chains, DER */
+	struct tvec checks;		/* struct tcheck */
 	uint32_t default_cert;		/* index in certs */
 	uint32_t tls_records;		/* enum trecords */
 };
@@ -279,12 +280,59 @@ struct tservice {
 	uint32_t below;			/* services that a walk through all children meets */
 	uint32_t reserved2;
 	struct tstr waiting;		/* readyz: for which providers; empty: none */
+	/* Load balancers. */
+	uint8_t by_turns;		/* servers take turns, and none is ever passed over */
+	uint8_t strategy;		/* enum tstrategy */
+	uint8_t reserved3[2];
+	uint32_t check;			/* index in checks; TNONE */
+	int64_t failure_window_ns;	/* passiveHealthCheck; 0: none */
+	uint32_t failures;		/* requests in it after which a server is out */
+	uint32_t reserved4;
+	struct tvec sticky;		/* struct tsticky, none or one */
 };
 
 struct tchild {
 	struct tstr name;		/* as configured: what hashes and cookies are made of */
 	uint32_t service;		/* index in services */
 	uint32_t weight;		/* of turns, above 0; of a mirror the percent */
+};
+
+enum tstrategy {
+	TSTRATEGY_WRR, TSTRATEGY_P2C, TSTRATEGY_HRW, TSTRATEGY_LEASTTIME,
+	TSTRATEGIES
+};
+
+/* A cookie that leads a client back to a server or child service. */
+struct tsticky {
+	struct tstr name;
+	struct tstr attributes;		/* "; Path=/; Secure", as they go out */
+	struct tvec keys;		/* struct tsticky_key: one for each, in their order */
+};
+
+/* Values of the cookie: 16 hexadecimal digits, and what Traefik once gave out. */
+struct tsticky_key {
+	uint64_t value;
+	uint64_t fnv, fnv_fnv;		/* older: without leading zeros */
+	struct tstr plain;		/* oldest: the URL or name itself */
+};
+
+/* An active health check. */
+struct tcheck {
+	uint32_t service;		/* index in services */
+	uint16_t status;		/* that counts as up; 0: 200 to 399 */
+	uint8_t grpc;			/* asks as grpc.health.v1 */
+	uint8_t follow_redirects;
+	struct tvec probes;		/* struct tprobe */
+	struct tvec headers;		/* struct tpair */
+	struct tstr method;
+	struct tstr host;		/* empty: the server's own */
+	int64_t interval_ns, unhealthy_interval_ns, timeout_ns;
+};
+
+struct tprobe {
+	uint32_t server;		/* index in servers: whom to ask */
+	uint32_t live_slot;		/* of the server that it tells about */
+	struct tstr target;		/* path and query */
 };
 
 enum tscheme { TSCHEME_HTTP, TSCHEME_HTTPS, TSCHEME_H2C };
@@ -301,7 +349,8 @@ struct tserver {
 	struct tvec addrs;		/* struct addr, tried in order */
 	uint64_t pool_key;		/* equal key, equal upstream: scheme, host, port, transport */
 	uint32_t live_slot;		/* health and in-flight count; TNONE */
-	uint32_t reserved;
+	uint8_t fenced;			/* it ends: keeps its clients, gets no new ones */
+	uint8_t reserved[3];
 };
 
 struct ttransport {
@@ -622,6 +671,12 @@ static inline const struct tserver *
 table_server(const struct table *t, uint32_t i)
 {
 	return TABLE_REC(t, servers, struct tserver, i);
+}
+
+static inline const struct tcheck *
+table_tcheck(const struct table *t, uint32_t i)
+{
+	return TABLE_REC(t, checks, struct tcheck, i);
 }
 
 static inline const struct tmw *

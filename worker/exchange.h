@@ -152,6 +152,7 @@ struct exchange {
 	bool enough;			/* the rest of this answer's body is of no use */
 	bool upgraded;			/* the answer is a 101 */
 	struct tunnel *tunnel;		/* what the connection becomes after this */
+	_Atomic uint16_t *load;		/* counts it as its server's, in the live state; NULL */
 	struct str scheme;		/* "http" or "https": how the client came */
 	struct exchange_facts facts;
 	struct field req_store[FIELDS_MAX];

@@ -50,16 +50,22 @@ libworker_a_SOURCES = \
 	worker/middleware/source_address.c worker/middleware/source_address.h \
 	worker/middleware/strip_prefix.c \
 	worker/middleware/strip_prefix_regex.c \
+	worker/proxy/balance.c worker/proxy/balance.h \
 	worker/proxy/delivery.c worker/proxy/delivery.h \
 	worker/proxy/demo.c worker/proxy/demo.h \
 	worker/proxy/failover.c worker/proxy/failover.h \
+	worker/proxy/grpc_health.c worker/proxy/grpc_health.h \
 	worker/proxy/h2_call.c worker/proxy/h2_call.h \
 	worker/proxy/h2_upstream.c worker/proxy/h2_upstream.h \
+	worker/proxy/health.c worker/proxy/health.h \
 	worker/proxy/mirror.c worker/proxy/mirror.h \
 	worker/proxy/pool.c worker/proxy/pool.h \
+	worker/proxy/probe.c worker/proxy/probe.h \
 	worker/proxy/proxy.c worker/proxy/proxy.h \
 	worker/proxy/random_weight.c worker/proxy/random_weight.h \
+	worker/proxy/redirect.c worker/proxy/redirect.h \
 	worker/proxy/service.c worker/proxy/service.h \
+	worker/proxy/sticky.c worker/proxy/sticky.h \
 	worker/proxy/turn.c worker/proxy/turn.h \
 	worker/proxy/upload.c worker/proxy/upload.h \
 	worker/proxy/upstream.c worker/proxy/upstream.h \
@@ -122,3 +128,18 @@ tests_fuzz_fuzz_parcel_CPPFLAGS = $(AM_CPPFLAGS) $(I_WORKER)
 tests_fuzz_fuzz_parcel_SOURCES = tests/fuzz/fuzz_parcel.c $(FUZZ_MAIN)
 tests_fuzz_fuzz_parcel_LDADD = libworker.a libtls.a libbase.a $(OPENSSL_LIBS)
 tests_fuzz_fuzz_parcel_LDFLAGS = $(AM_LDFLAGS) $(FUZZ_LINK)
+
+BALANCE_TEST_CPPFLAGS = $(AM_CPPFLAGS) $(I_WORKER) -I$(srcdir)/tests/unit
+BALANCE_TEST_LDADD = libworker.a libhttp.a libauth.a $(TABLE_TEST_LDADD)
+UNIT_TESTS += tests/unit/test_balance
+tests_unit_test_balance_CPPFLAGS = $(BALANCE_TEST_CPPFLAGS)
+tests_unit_test_balance_SOURCES = tests/unit/test_balance.c $(TABLE_MAKE) \
+	tests/unit/unit.h
+tests_unit_test_balance_LDADD = $(BALANCE_TEST_LDADD) $(CHECK_LIBS)
+
+FUZZ_TARGETS += tests/fuzz/fuzz_balance
+tests_fuzz_fuzz_balance_CPPFLAGS = $(BALANCE_TEST_CPPFLAGS)
+tests_fuzz_fuzz_balance_SOURCES = tests/fuzz/fuzz_balance.c $(TABLE_MAKE) \
+	$(FUZZ_MAIN)
+tests_fuzz_fuzz_balance_LDADD = $(BALANCE_TEST_LDADD)
+tests_fuzz_fuzz_balance_LDFLAGS = $(AM_LDFLAGS) $(FUZZ_LINK)

@@ -6,6 +6,7 @@
 #include "access_log.h"
 #include "conn.h"
 #include "exchange.h"
+#include "live.h"
 #include "pack.h"
 #include "passage.h"
 #include "websocket.h"
@@ -36,6 +37,7 @@ struct tunnel {
 	bool on_fiber;
 	bool again;		/* the timer is to find it a fiber */
 	struct access_deferred *line;
+	_Atomic uint16_t *load;	/* counts it as its server's; NULL */
 };
 
 static void	tunnel_main(struct fiber *f, void *arg);
@@ -135,6 +137,8 @@ tunnel_new(struct exchange *x, struct stream *server)
 	t->idle = x->w->limits.tunnel_idle_ns;
 	t->ends = NSEC_NEVER;
 	t->line = access_log_defer(x);
+	t->load = x->load;
+	x->load = NULL;
 	return t;
 }
 
@@ -144,6 +148,8 @@ tunnel_free(struct tunnel *t)
 	if (t == NULL)
 		return;
 	free(t->line);
+	if (t->load != NULL)
+		live_bump(*t->load, -1);
 	t->server.ops->close(t->server.p);
 	free(t);
 }

@@ -8,6 +8,7 @@
 #include "context.h"
 #include "generation.h"
 #include "hasher.h"
+#include "health.h"
 #include "inherit.h"
 #include "live.h"
 #include "log.h"
@@ -525,6 +526,7 @@ worker_loop(struct worker *w)
 
 		if (w->draining && w->drain_until < until)
 			until = w->drain_until;
+		health_tick(w);
 		r = ring_turn(w->ring, until);
 		if (orphan_expired(w))
 			drain_alone(w);

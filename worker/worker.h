@@ -56,6 +56,8 @@ struct worker {
 	struct exchange *free_exchanges;
 	struct hasher *hasher;		/* passwords; NULL: not aside */
 	struct clients *clients;	/* connections by address */
+	struct fiber *checker;		/* looks after health checks; NULL */
+	unsigned probes;		/* under way */
 	struct conn *conns;		/* all client connections */
 	struct listener *listeners;
 	unsigned nconns;

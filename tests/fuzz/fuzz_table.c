@@ -18,7 +18,8 @@ static const uint16_t record_bytes[] = { sizeof(struct tentry_point),
     sizeof(struct tservice), sizeof(struct tserver), sizeof(struct tmw),
     sizeof(struct ttransport), sizeof(struct ttls_options),
     sizeof(struct tcert), sizeof(struct tcert_name), sizeof(struct tregexp),
-    sizeof(struct taccess_log), sizeof(struct tblob) };
+    sizeof(struct taccess_log), sizeof(struct tblob),
+    sizeof(struct tcheck) };
 
 static void
 change(struct buf *image, const struct table_hdr *was, const uint8_t *c)
@@ -32,7 +33,7 @@ change(struct buf *image, const struct table_hdr *was, const uint8_t *c)
 		at = sections[c[0]].off + (size_t)record_bytes[c[0]] * c[1] +
 		    in;
 	else
-		at = c[0] == 14 ? in : (size_t)c[1] << 16 | in;
+		at = c[0] == ARRAY_SIZE(record_bytes) ? in : (size_t)c[1] << 16 | in;
 	if (at + 4 <= image->n)
 		memcpy(image->p + at, c + 4, 4);
 }

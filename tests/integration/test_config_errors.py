@@ -402,8 +402,8 @@ OBJECTS = {
         'error: service a@file: weighted: service "b@file" does not exist',
     'services: {^a: {weighted: {services: [{name: a}]}}}':
         'error: service a@file: weighted: service "a@file" is part of itself',
-    'services: {a: {weighted: {^sticky: {cookie: {}}}}}':
-        'error: service a: "sticky" is not supported yet',
+    'services: {^a: {weighted: {sticky: {cookie: {path: ";"}}}}}':
+        'error: service a: sticky.cookie.path: ";" cannot stand in a cookie',
     'services: {^a: {mirroring: {service: a, mirrors: [{name: b, percent: 200}]}}}':
         'error: service a: mirroring: percent of "b" must be from 0 to 100, '
         'not 200',
@@ -415,10 +415,12 @@ OBJECTS = {
         'a number from 1 to 65535',
     'services: {^a: {loadBalancer: {serversTransport: no, servers: []}}}':
         'error: service a@file: serversTransport "no@file" does not exist',
-    'services: {^a: {loadBalancer: {strategy: p2c, servers: []}}}':
-        'error: service a: strategy "p2c" is not supported (wrr is)',
-    'services: {a: {loadBalancer: {^sticky: {cookie: {}}}}}':
-        'error: service a: "sticky" is not supported yet',
+    'services: {^a: {loadBalancer: {strategy: wrrr, servers: []}}}':
+        'error: service a: strategy: "wrrr" is not one of wrr, p2c, hrw, '
+        'leasttime; did you mean "wrr"?',
+    'services: {^a: {loadBalancer: {healthCheck: {path: "http://evil/"}}}}':
+        'error: service a: healthCheck.path: "http://evil/" names another '
+        'server; a path such as /health is meant',
     'middlewares: {^a: {}}':
         "error: middleware a: no kind is given (such as headers or "
         "rateLimit)",

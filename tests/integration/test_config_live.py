@@ -88,14 +88,14 @@ http:
   routers:
     broad: {rule: "Host(`a.test`)", service: app}
     none: {rule: "Host(`a.test`) && Path(`/none`)", service: nope}
-    later: {rule: "Host(`a.test`) && Path(`/later`)", service: later}
+    odd: {rule: "Host(`a.test`) && Path(`/odd`)", service: odd}
     bad: {rule: "Host(`a.test`) && Path(`/bad`)", service: bad}
 """ + SERVICES + """
-    later: {weighted: {services: [{name: app}], sticky: {}}}
+    odd: {loadBalancer: {healthCheck: {mode: odd}}}
     bad: {loadBalancer: {servers: [{url: "gopher://x"}]}}
 """)
     assert a.get("/").status == 200
-    for path in ("/none", "/later", "/bad"):
+    for path in ("/none", "/odd", "/bad"):
         assert a.get(path).status == 503, path
     assert sorted(x.get("Reason", "") for x in a.access(4)) == \
         ["", *["router-broken"] * 3]

@@ -83,6 +83,28 @@ put_router(struct buf *b, const struct router *r)
 		buf_printf(b, " later=%s", r->later);
 }
 
+/* "sticky=name;path=/;secure". */
+static void
+put_sticky(struct buf *b, const struct sticky *s)
+{
+	const struct sticky_cookie *c = s != NULL ? s->cookie : NULL;
+
+	if (s == NULL)
+		return;
+	buf_printf(b, " sticky");
+	if (c == NULL)
+		return;
+	buf_printf(b, "=%s;path=%s%s%s", c->name != NULL ? c->name : "",
+	    c->path != NULL ? c->path : "", c->secure ? ";secure" : "",
+	    c->http_only ? ";http" : "");
+	if (c->same_site != NULL)
+		buf_printf(b, ";site=%s", c->same_site);
+	if (c->domain != NULL)
+		buf_printf(b, ";domain=%s", c->domain);
+	if (c->max_age != 0)
+		buf_printf(b, ";age=%lld", (long long)c->max_age);
+}
+
 static void
 put_shares(struct buf *b, const char *kind, const struct weighted *w)
 {
@@ -90,8 +112,7 @@ put_shares(struct buf *b, const char *kind, const struct weighted *w)
 	for (unsigned i = 0; i < w->services.n; i++)
 		buf_printf(b, " %s*%lld", w->services.v[i].name,
 		    (long long)w->services.v[i].weight);
-	if (w->later != NULL)
-		buf_printf(b, " later=%s", w->later);
+	put_sticky(b, w->sticky);
 }
 
 /* "weighted a*1 b*2", "mirror a 20%b", "failover a or b on 500-504". */
@@ -122,6 +143,28 @@ put_tree(struct buf *b, const struct service *s)
 	}
 }
 
+/* "check=/x interval 30/30 timeout 5 passive 3 in 10". */
+static void
+put_balance(struct buf *b, const struct load_balancer *lb)
+{
+	const struct health_check *h = lb->health_check;
+	const struct passive_health_check *p = lb->passive_health_check;
+
+	if (lb->strategy != NULL)
+		buf_printf(b, " %s", lb->strategy);
+	put_sticky(b, lb->sticky);
+	if (h != NULL)
+		buf_printf(b, " check=%s interval %lld/%lld timeout %lld%s",
+		    h->path, (long long)(h->interval / NSEC_SEC),
+		    (long long)(h->unhealthy_interval / NSEC_SEC),
+		    (long long)(h->timeout / NSEC_SEC),
+		    h->follow_redirects ? "" : " as is");
+	if (p != NULL)
+		buf_printf(b, " passive %lld in %lld", (long long)
+		    p->max_failed_attempts, (long long)(p->failure_window /
+		    NSEC_SEC));
+}
+
 static void
 put_service(struct buf *b, const struct service *s)
 {
@@ -140,8 +183,8 @@ put_service(struct buf *b, const struct service *s)
 	    100 * NSEC_MSEC)
 		buf_printf(b, " flush=%lldms", (long long)
 		    (lb->response_forwarding.flush_interval / NSEC_MSEC));
-	if (lb != NULL && lb->later != NULL)
-		buf_printf(b, " later=%s", lb->later);
+	if (lb != NULL)
+		put_balance(b, lb);
 	put_tree(b, s);
 	put_list(b, " mw=", &s->middlewares);
 }

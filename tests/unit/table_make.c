@@ -164,6 +164,35 @@ children(struct builder *b, uint32_t first, uint32_t second, unsigned n)
 	return build_vec(b, c, n, sizeof(c[0]));
 }
 
+/* A cookie for each of n servers or children. */
+static struct tvec
+sticky(struct builder *b, unsigned n)
+{
+	struct tsticky_key k[3] = { { 1, 2, 3, build_cstr(b, "http://s") } };
+	struct tsticky t = { build_cstr(b, "lb"), build_cstr(b, "; Path=/"),
+	    { 0, 0 } };
+
+	k[1] = k[2] = k[0];
+	k[1].value = UINT64_C(0xb52e7b55edbbb02e);
+	t.keys = build_vec(b, k, n, sizeof(k[0]));
+	return build_vec(b, &t, 1, sizeof(t));
+}
+
+/* The first service's. */
+static void
+checks(struct builder *b)
+{
+	struct tprobe p[] = { { 0, 0, build_cstr(b, "/health") },
+	    { 1, 1, build_cstr(b, "/") } };
+	struct tcheck k = { .service = 0, .status = 200, .grpc = 1,
+	    .probes = build_vec(b, p, 2, sizeof(p[0])),
+	    .headers = pairs(b, "X-A", "b"), .method = build_cstr(b, "GET"),
+	    .host = build_cstr(b, "h.test"), .interval_ns = NSEC_SEC,
+	    .unhealthy_interval_ns = NSEC_SEC, .timeout_ns = NSEC_SEC };
+
+	(void)build_add(b, BUILD_CHECKS, &k);
+}
+
 /* Services that stand on those of the kinds before. */
 static void
 stand_on(struct builder *b, struct tservice *s)
@@ -222,12 +251,23 @@ services(struct builder *b)
 		    .servers = indexes(b, 0, kind == 0 ? 3 : 0),
 		    .waiting = build_cstr(b, "kubernetes"),
 		    .children = none(b), .middlewares = none(b),
-		    .statuses = none(b), .live_slot = kind,
-		    .metrics_slot = TNONE };
+		    .statuses = none(b), .sticky = none(b),
+		    .live_slot = kind, .metrics_slot = TNONE,
+		    .check = TNONE };
 
 		stand_on(b, &s);
+		if (kind == TSERVICE_LOAD_BALANCER) {
+			s.sticky = sticky(b, 3);
+			s.check = 0;
+			s.strategy = TSTRATEGY_LEASTTIME;
+			s.failures = 2;
+			s.failure_window_ns = NSEC_SEC;
+		}
+		if (kind == TSERVICE_WEIGHTED)
+			s.sticky = sticky(b, 2);
 		(void)build_add(b, BUILD_SERVICES, &s);
 	}
+	checks(b);
 }
 
 static void
@@ -441,6 +481,38 @@ use_routes(const struct table *t)
 	return sum;
 }
 
+/* As a balancer does: keys by the index of what they stand for. */
+static uint64_t
+use_balancing(const struct table *t)
+{
+	uint64_t sum = 0;
+
+	for (uint32_t i = 0; i < t->hdr->services.n; i++) {
+		const struct tservice *sv = table_service(t, i);
+		const struct tsticky *k = TABLE_VEC(t, sv->sticky,
+		    struct tsticky);
+		bool group = sv->kind != TSERVICE_LOAD_BALANCER;
+		uint32_t n = group ? sv->children.n : sv->servers.n;
+
+		for (uint32_t j = 0; sv->sticky.n != 0 && j < n; j++)
+			sum += TABLE_VEC(t, k->keys,
+			    struct tsticky_key)[j].value;
+	}
+	for (uint32_t i = 0; i < t->hdr->checks.n; i++) {
+		const struct tcheck *k = table_tcheck(t, i);
+		const struct tprobe *v = TABLE_VEC(t, k->probes,
+		    struct tprobe);
+
+		for (uint32_t j = 0; j < k->probes.n; j++)
+			sum += use(t, v[j].target) + use(t, table_server(t,
+			    v[j].server)->url) + (uint64_t)(NSEC_SEC /
+			    k->interval_ns);
+		sum += use(t, table_transport(t, table_service(t,
+		    k->service)->transport)->name);
+	}
+	return sum;
+}
+
 uint64_t
 table_use(const struct table *t)
 {
@@ -457,6 +529,7 @@ table_use(const struct table *t)
 		if (r->service != TNONE)
 			sum += use(t, table_service(t, r->service)->name);
 	}
+	sum += use_balancing(t);
 	for (uint32_t i = 0; i < t->hdr->middlewares.n; i++) {
 		const struct tmw *m = table_mw(t, i);
 

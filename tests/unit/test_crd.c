@@ -183,8 +183,51 @@ static const struct world_case services[] = {
 	    "{'name': 'api', 'port': 80, 'nodePortLB': true}", "")) "]", "" },
 	{ "4.4", NULL, WITH("{'name': 'api', 'port': 80, 'strategy': "
 	    "'nonsense'}"), "" },
+	{ "105", "{'allowExternalNameServices': true}", WITH("{'name': "
+	    "'ext443', 'port': 443, 'healthCheck': {'path': '/up', "
+	    "'interval': '15s'}}"), ONE("https://ext.demo.test:443 check=/up "
+	    "interval 15/15 timeout 5") },
+	{ "105b", "{'allowExternalNameServices': true}", WITH("{'name': "
+	    "'ext443', 'port': 443, 'healthCheck': {'path': '/', 'interval': "
+	    "7, 'unhealthyInterval': '2s', 'timeout': '1s', "
+	    "'followRedirects': false}}"), ONE("https://ext.demo.test:443 "
+	    "check=/ interval 7/2 timeout 1 as is") },
+	{ "105c", "{'allowExternalNameServices': true}", WITH("{'name': "
+	    "'ext443', 'port': 443, 'healthCheck': {'path': "
+	    "'http://evil/'}}"), ONE("https://ext.demo.test:443 "
+	    "check=http://evil/ interval 30/30 timeout 5 BROKEN") },
+	{ "106", "{'allowExternalNameServices': true}", WITH("{'name': "
+	    "'ext443', 'port': 443, 'healthCheck': {'path': '/a'}}, {'name': "
+	    "'ext80', 'port': 80, 'healthCheck': {'path': '/b'}}"), RK "\n"
+	    "S shop-ext443-443: https://ext.demo.test:443 check=/a interval "
+	    "30/30 timeout 5\nS shop-ext80-80: http://ext.demo.test:80 "
+	    "check=/b interval 30/30 timeout 5\n"
+	    "S " K ": weighted shop-ext443-443*1 shop-ext80-80*1\n" },
 	{ "107", NULL, WITH("{'name': 'api', 'port': 80, 'healthCheck': "
 	    "{'path': '/x'}}"), "" },
+	{ "107b", "{'allowExternalNameServices': true}", WITH("{'name': "
+	    "'ext443', 'port': 443, 'healthCheck': {'path': '/a'}}, {'name': "
+	    "'api', 'port': 80, 'healthCheck': {'path': '/x'}}"),
+	    "S shop-ext443-443: https://ext.demo.test:443 check=/a interval "
+	    "30/30 timeout 5\n" },
+	{ "4.4b", NULL, WITH("{'name': 'api', 'port': 80, "
+	    "'passiveHealthCheck': {'maxFailedAttempts': 3, 'failureWindow': "
+	    "'2s'}}"), ONE(S_API " passive 3 in 2") },
+	{ "4.4c", NULL, WITH("{'name': 'api', 'port': 80, "
+	    "'passiveHealthCheck': {}}"), ONE(S_API " passive 1 in 10") },
+	{ "127", NULL, WITH("{'name': 'api', 'port': 80, 'sticky': "
+	    "{'cookie': {'name': 'lb', 'secure': true, 'httpOnly': true, "
+	    "'sameSite': 'none', 'maxAge': 60}}}"),
+	    ONE(S_API " sticky=lb;path=/;secure;http;site=none;age=60") },
+	{ "127b", NULL, WITH("{'name': 'api', 'port': 80, 'sticky': "
+	    "{'cookie': {'path': '/app', 'domain': 'demo.test'}}}"),
+	    ONE(S_API " sticky=;path=/app;domain=demo.test") },
+	{ "128", NULL, WITH("{'name': 'api', 'port': 80, 'strategy': "
+	    "'leasttime'}"), ONE(S_API " leasttime") },
+	{ "128b", NULL, WITH("{'name': 'api', 'port': 80, 'strategy': "
+	    "'RoundRobin'}"), R2 },
+	{ "128c", NULL, WITH("{'name': 'api', 'port': 80, 'strategy': "
+	    "'p2c'}"), ONE(S_API " p2c") },
 };
 
 START_TEST(service_entries)
@@ -407,6 +450,12 @@ static const struct world_case trees[] = {
 	{ "135b", "{'crossProviderNamespaces': ['shop']}", TWO("'weighted': "
 	    "{'services': [{'name': 'svc@file', 'kind': 'TraefikService'}]}"),
 	    RX("shop-t") "S shop-t: weighted svc@file*1\n" },
+	{ "127d", NULL, TWO("'weighted': {'services': [" API "], 'sticky': "
+	    "{'cookie': {'name': 'foo'}}}"), RX("shop-t") L_API
+	    "S shop-t: weighted shop-api-80*1 sticky=foo;path=/\n" },
+	{ "127e", NULL, TWO("'weighted': {'services': [" API "], 'sticky': "
+	    "{'cookie': {'path': '/app', 'maxAge': 60}}}"), RX("shop-t") L_API
+	    "S shop-t: weighted shop-api-80*1 sticky=;path=/app;age=60\n" },
 	{ "none", NULL, TWO("'sticky': {}"), RX("shop-t") },
 };
 

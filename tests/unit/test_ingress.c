@@ -178,6 +178,31 @@ static const struct world_case annotations[] = {
 	    T("service.passhostheader", "false")), R_FRONT
 	    "\nS shop-web-80: https://10.1.0.1:8080 https://10.1.0.2:8080 "
 	    "host=no transport=shop-t@kubernetescrd\n" },
+	{ "19b", NULL, WEB_ANN(T("service.sticky.cookie", "") ", "
+	    T("service.sticky.cookie.name", "lb") ", "
+	    T("service.sticky.cookie.secure", "true") ", "
+	    T("service.sticky.cookie.httponly", "1")),
+	    R_FRONT "\nS shop-web-80: " SERVERS
+	    " sticky=lb;path=/;secure;http\n" },
+	{ "19c", NULL, WEB_ANN(T("service.sticky.cookie.samesite", "Lax") ", "
+	    T("service.sticky.cookie.maxage", "-5") ", "
+	    T("service.sticky.cookie.path", "/app") ", "
+	    T("service.sticky.cookie.domain", "demo.test")),
+	    R_FRONT "\nS shop-web-80: " SERVERS
+	    " sticky=;path=/app;site=Lax;domain=demo.test;age=-5\n" },
+	{ "20", NULL, WEB_ANN(T("service.sticky.cookie", "true")),
+	    R_FRONT "\nS shop-web-80: " SERVERS " sticky=;path=/\n" },
+	{ "20b", NULL, WEB_ANN(T("service.sticky", "false") ", "
+	    T("service.sticky.cookie.name", "lb")), R1 },
+	{ "20c", NULL, WEB_ANN(T("service.sticky.cookie", "no") ", "
+	    T("service.sticky", "") ", " T("service.sticky.cookie.name",
+	    "lb")), R_FRONT "\nS shop-web-80: " SERVERS " sticky\n" },
+	{ "20d", NULL, WEB_ANN(T("service.sticky.cookie.secure", "maybe")),
+	    "" },
+	/* What no browser would take back: the service answers 503. */
+	{ "20e", NULL, WEB_ANN(T("service.sticky.cookie.path", "/;x")),
+	    R_FRONT "\nS shop-web-80: " SERVERS
+	    " sticky=;path=/;x BROKEN\n" },
 	{ "21", NULL, WEB_ANN(T("service.middlewares", "shop-m1@kubernetescrd, "
 	    "m2@file")), R_FRONT "\nS shop-web-80: " SERVERS
 	    " mw=shop-m1@kubernetescrd,m2@file\n" },
@@ -271,6 +296,10 @@ static const struct world_case services[] = {
 	{ "45", NULL, NEW_SLICE(PORT("", 8080), COND("10.1.0.1", "'ready': "
 	    "false, 'serving': true, 'terminating': true")), R_FRONT
 	    "\nS shop-web-80: http://10.1.0.1:8080~\n" },
+	{ "47", NULL, NEW_SLICE(PORT("", 8080), COND("10.1.0.1", "'serving': "
+	    "true, 'terminating': true") ", " COND("10.1.0.2",
+	    "'terminating': true")), R_FRONT "\nS shop-web-80: "
+	    "http://10.1.0.1:8080~ http://10.1.0.2:8080~\n" },
 	{ "46", NULL, NEW_SLICE(PORT("", 8080), COND("10.1.0.1", "'serving': "
 	    "false") ", " COND("10.1.0.2", "'ready': false") ", "
 	    COND("10.1.0.3", "")), R_FRONT "\nS shop-web-80: "

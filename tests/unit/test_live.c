@@ -3,6 +3,7 @@
 #include "live.h"
 
 #include "hash.h"
+#include "reason.h"
 #include "unit.h"
 
 #include <errno.h>
@@ -276,5 +277,116 @@ START_TEST(processes)
 }
 END_TEST
 
+/* What is known of a server, and what a dead worker leaves. */
+START_TEST(servers)
+{
+	struct live *l = segment();
+	struct live_server *s = &l->servers[7];
+
+	atomic_store(&s->counted, 1);
+	live_bump(l->loads[7].in_flight[0], 2);
+	live_bump(l->loads[7].in_flight[LIVE_WORKERS - 1], 3);
+	live_bump(l->loads[8].in_flight[0], 9);
+	ck_assert_uint_eq(live_server_load(l, 7), 5);
+	live_bump(l->workers[0].connections, 4);
+	atomic_store(&l->workers[0].checks, T0);
+	/* Servers from 8 on are not counted by anybody. */
+	live_worker_reset(l, 0, 8);
+	ck_assert_uint_eq(live_server_load(l, 7), 3);
+	ck_assert_uint_eq(live_server_load(l, 8), 9);
+	ck_assert_uint_eq(atomic_load(&l->workers[0].connections), 0);
+	ck_assert_int_eq(atomic_load(&l->workers[0].checks), 0);
+	atomic_store(&s->down, 1);
+	atomic_store(&s->probe_at, T0);
+	atomic_store(&s->down_until, T0);
+	atomic_store(&s->fails, 3);
+	live_server_timed(s, MS);
+	live_server_reset(l, 7);
+	ck_assert_uint_eq(atomic_load(&s->down) + atomic_load(&s->fails) +
+	    atomic_load(&s->first_byte), 0);
+	ck_assert_int_eq(atomic_load(&s->probe_at) +
+	    atomic_load(&s->down_until), 0);
+	/* Requests to the server before it are still under way. */
+	ck_assert_uint_eq(live_server_load(l, 7), 3);
+	live_detach(l);
+}
+END_TEST
+
+START_TEST(times)
+{
+	struct live *l = segment();
+	struct live_server *s = &l->servers[0];
+
+	live_server_timed(s, 10 * MS);
+	ck_assert_uint_eq(atomic_load(&s->first_byte), 10 * MS);
+	for (unsigned i = 0; i < 1000; i++)
+		live_server_timed(s, 20 * MS);
+	ck_assert_uint_gt(atomic_load(&s->first_byte), 19 * MS);
+	ck_assert_uint_le(atomic_load(&s->first_byte), 20 * MS);
+	/* It never becomes unknown again, whatever is measured. */
+	for (unsigned i = 0; i < 10000; i++)
+		live_server_timed(s, -5);
+	ck_assert_uint_ge(atomic_load(&s->first_byte), 1);
+	/* Corrupted: begins anew. */
+	atomic_store(&s->first_byte, UINT64_MAX);
+	live_server_timed(s, 3 * MS);
+	ck_assert_uint_eq(atomic_load(&s->first_byte), 3 * MS);
+	live_server_timed(s, INT64_MAX);
+	ck_assert_uint_lt(atomic_load(&s->first_byte), 3600 * NSEC_SEC);
+	live_detach(l);
+}
+END_TEST
+
+START_TEST(failures)
+{
+	struct live *l = segment();
+	struct live_server *s = &l->servers[0];
+	nsec_t now = T0;
+
+	/* Three within a second, by a window that slides. */
+	ck_assert(!live_server_failed(l, 0, 3, NSEC_SEC, now));
+	ck_assert(!live_server_failed(l, 0, 3, NSEC_SEC, now += 600 * MS));
+	ck_assert(!live_server_failed(l, 0, 3, NSEC_SEC, now += 600 * MS));
+	ck_assert(live_server_failed(l, 0, 3, NSEC_SEC, now += 300 * MS));
+	atomic_store(&s->fails, 0);
+	ck_assert(!live_server_failed(l, 0, 2, NSEC_SEC, now));
+	ck_assert(live_server_failed(l, 0, 2, NSEC_SEC, now));
+	atomic_store(&s->fails, 0);
+	ck_assert(live_server_failed(l, 0, 1, NSEC_SEC, now));
+	/* More than are remembered: all of them in a row, the last ones soon. */
+	atomic_store(&s->fails, 0);
+	for (unsigned i = 1; i < 100; i++)
+		ck_assert(!live_server_failed(l, 0, 100, NSEC_SEC, now));
+	ck_assert(live_server_failed(l, 0, 100, NSEC_SEC, now));
+	/* Out, for as long as somebody can have meant. */
+	atomic_store(&s->down_until, now + 5);
+	ck_assert(live_server_is_out(s, NSEC_SEC, now));
+	ck_assert(!live_server_is_out(s, NSEC_SEC, now + 5));
+	atomic_store(&s->down_until, now + 3600 * NSEC_SEC);
+	ck_assert(!live_server_is_out(s, NSEC_SEC, now));
+	live_detach(l);
+}
+END_TEST
+
+START_TEST(results)
+{
+	static const struct { uint32_t result; const char *text; } rows[] = {
+		{ 503, "answered 503" },
+		{ LIVE_RESULT_REASON + REASON_UPSTREAM_REFUSED,
+		    "upstream-refused" },
+		{ LIVE_RESULT_REASON + 999, "" },
+		{ LIVE_RESULT_SERVING + 2, "answered NOT_SERVING" },
+		{ LIVE_RESULT_SERVING + 77, "answered ?" },
+		{ LIVE_RESULT_GRPC + 14, "answered grpc-status 14" },
+	};
+	char text[LIVE_RESULT_TEXT];
+
+	for (size_t i = 0; i < ARRAY_SIZE(rows); i++)
+		ck_assert_str_eq(live_result_text(rows[i].result, text),
+		    rows[i].text);
+}
+END_TEST
+
 UNIT_MAIN("live", attach, one_bucket, apart, slow_and_odd_rates,
-    corrupted_words, smaller_burst, crowded, processes)
+    corrupted_words, smaller_burst, crowded, processes, servers, times,
+    failures, results)

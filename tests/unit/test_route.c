@@ -79,7 +79,8 @@ finish(void)
 	struct tservice s = { .name = empty, .waiting = empty,
 	    .kind = TSERVICE_NOOP,
 	    .transport = TNONE, .servers = none, .children = none,
-	    .middlewares = none, .statuses = none };
+	    .middlewares = none, .statuses = none, .sticky = none,
+	    .check = TNONE };
 	struct tentry_point e = { .name = empty, .address = empty,
 	    .trusted = none, .proxy_trusted = none, .keep_connection = none,
 	    .plain_mux = 0,

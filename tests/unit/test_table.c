@@ -394,6 +394,41 @@ START_TEST(services_in_services)
 }
 END_TEST
 
+START_TEST(balancing)
+{
+#define STICKY(kind)	((struct tsticky *)AT(SERVICE(kind)->sticky.off))
+#define CHECKED		REC(checks, tcheck, 0)
+#define PROBE		((struct tprobe *)AT(CHECKED->probes.off))
+	fresh();
+	STICKY(LOAD_BALANCER)->keys.n--;
+	refused("with keys of others");
+	STICKY(WEIGHTED)->keys.n--;
+	refused("with keys of others");
+	SERVICE(LOAD_BALANCER)->strategy = TSTRATEGIES;
+	refused("of unknown kind");
+	SERVICE(LOAD_BALANCER)->check = 1;
+	refused("an index is out of range");
+	SERVICE(LOAD_BALANCER)->failures = 0;
+	refused("an odd health check");
+	SERVICE(LOAD_BALANCER)->failure_window_ns = -1;
+	refused("an odd health check");
+	CHECKED->service = TSERVICE_KINDS;
+	refused("an index is out of range");
+	CHECKED->interval_ns = 0;
+	refused("an odd health check");
+	CHECKED->unhealthy_interval_ns = -1;
+	refused("an odd health check");
+	CHECKED->timeout_ns = 0;
+	refused("an odd health check");
+	CHECKED->status = 1000;
+	refused("an odd health check");
+	PROBE->server = 3;
+	refused("an index is out of range");
+	PROBE->target.off = (uint32_t)image.n;
+	refused("a string reaches out");
+}
+END_TEST
+
 /* Strings and regular expressions are kept once, over growths of the table. */
 START_TEST(strings_once)
 {
@@ -438,4 +473,4 @@ END_TEST
 
 UNIT_MAIN("table", whole_image, same_content_same_hash, every_length,
     every_byte, every_word, headers, references, rules, index_of_hosts,
-    middlewares, words, services_in_services, strings_once)
+    middlewares, words, balancing, services_in_services, strings_once)

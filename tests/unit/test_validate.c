@@ -119,6 +119,63 @@ START_TEST(routers)
 }
 END_TEST
 
+START_TEST(balancers)
+{
+#define LB(x)		"http: {services: {s: {loadBalancer: {" x "}}}}"
+#define COOKIE(x)	LB("sticky: {cookie: {" x "}}")
+#define CHECK_OF(x)	LB("healthCheck: {" x "}")
+	static const char *const rows[][2] = {
+		{ LB("sticky: {}"), "warning: service s: sticky without" },
+		{ COOKIE(""), "" },
+		{ COOKIE("name: 'a b;c', secure: true, httpOnly: true, "
+		    "sameSite: NONE, maxAge: -1, path: /a, domain: .a.test"),
+		    "" },
+		{ COOKIE("sameSite: none"), "warning: service s: sticky.cookie"
+		    ": browsers drop" },
+		{ COOKIE("sameSite: odd"), "it is left out" },
+		{ COOKIE("path: '/a;b'"), "error: service s: sticky.cookie" },
+		{ COOKIE("path: '/a b'"), "cannot stand in a cookie" },
+		{ COOKIE("domain: a..test"), "is no domain" },
+		{ COOKIE("domain: a_b.test"), "is no domain" },
+		{ COOKIE("nome: a"), "did you mean \"name\"" },
+		{ LB("strategy: hrw, sticky: {cookie: {}}"),
+		    "warning: service s: sticky does nothing" },
+		{ CHECK_OF(""), "" },
+		{ CHECK_OF("path: /a/b?c=d&e, scheme: https, mode: grpc, port: "
+		    "8080, status: 204, method: HEAD, hostname: 'a.test:80', "
+		    "followRedirects: false, headers: {X-A: 'b c'}, interval: "
+		    "10, unhealthyInterval: 1s, timeout: 500ms"), "" },
+		{ CHECK_OF("path: a/b:c"), "" },
+		{ CHECK_OF("path: '?a:b/c'"), "" },
+		{ CHECK_OF("path: 'a:b/c'"), "names another server" },
+		{ CHECK_OF("path: '//a/c'"), "names another server" },
+		{ CHECK_OF("path: 'http://a/c'"), "names another server" },
+		{ CHECK_OF("path: '/a#b'"), "cannot stand in a request" },
+		{ CHECK_OF("path: '/a b'"), "cannot stand in a request" },
+		{ CHECK_OF("mode: gRPC"), "did you mean \"grpc\"" },
+		{ CHECK_OF("scheme: HTTPS"), "not one of http, https, h2c" },
+		{ CHECK_OF("port: -1"), "-1 is not from 1 to 65535" },
+		{ CHECK_OF("status: 600"), "600 is not from 100 to 599" },
+		{ CHECK_OF("method: 'GET /'"), "is no method" },
+		{ CHECK_OF("hostname: 'a b'"), "is no host" },
+		{ CHECK_OF("headers: {Content-Length: 1}"), "cannot be sent" },
+		{ CHECK_OF("headers: {'X Y': 1}"), "cannot be sent" },
+		{ CHECK_OF("headers: {host: a}"), "hostname sets it" },
+		{ CHECK_OF("interval: 0s"), "interval must be positive; 30 s" },
+		{ CHECK_OF("timeout: -1s"), "timeout must be positive; 5 s" },
+		{ CHECK_OF("unhealthyInterval: -1s, interval: 7s"),
+		    "unhealthyInterval must be positive; 7 s" },
+		{ LB("passiveHealthCheck: {}"), "" },
+		{ LB("passiveHealthCheck: {failureWindow: 0}"),
+		    "failureWindow must be positive" },
+		{ LB("passiveHealthCheck: {maxFailedAttempts: 0}"),
+		    "maxFailedAttempts must be from 1" },
+	};
+
+	one(rows, ARRAY_SIZE(rows));
+}
+END_TEST
+
 START_TEST(services_and_middlewares)
 {
 #define SERVICE(x)	"http: {services: {s: {" x "}}}"
@@ -129,14 +186,19 @@ START_TEST(services_and_middlewares)
 		{ SERVICE("weighted: {}, loadBalancer: {}"),
 		    "more than one kind is given" },
 		{ SERVICE("loadBalancer: {}"), "" },
-		{ SERVICE("loadBalancer: {strategy: p2c}"), "(wrr is)" },
-		{ SERVICE("loadBalancer: {sticky: {}}"), "\"sticky\" is not" },
+		{ SERVICE("loadBalancer: {strategy: p2c}"), "" },
+		{ SERVICE("loadBalancer: {strategy: ''}"), "" },
+		{ SERVICE("loadBalancer: {strategy: p2d}"), "\"p2d\" is not "
+		    "one of wrr, p2c, hrw, leasttime; did you mean \"p2c\"" },
 		{ SERVICE("loadBalancer: {}, middlewares: [m]"), "" },
 		{ SERVICE("weighted: {services: [{name: a, weight: 0}], "
 		    "healthCheck: {}}"), "" },
 		{ SERVICE("weighted: {services: [{weight: 2}]}"),
 		    "weighted: the name of service 1 is missing" },
-		{ SERVICE("weighted: {sticky: {}}"), "\"sticky\" is not" },
+		{ SERVICE("weighted: {sticky: {cookie: {}}}"), "" },
+		{ SERVICE("weighted: {sticky: {}}"), "does nothing" },
+		{ SERVICE("weighted: {sticky: {cookie: {path: ';'}}}"),
+		    "cannot stand in a cookie" },
 		{ SERVICE("weighted: {healthCheck: {path: /}}"),
 		    "unknown key \"path\" in healthCheck" },
 		{ SERVICE("highestRandomWeight: {services: [{name: a}]}"), "" },
@@ -184,7 +246,7 @@ START_TEST(verdicts)
 	    "    noservice: {rule: Path(`/`)}\n"
 	    "  services:\n"
 	    "    s: {loadBalancer: {}}\n"
-	    "    w: {weighted: {sticky: {}}}\n"
+	    "    w: {loadBalancer: {strategy: odd}}\n"
 	    "  middlewares:\n"
 	    "    two: {compress: {}, chain: {}}\n";
 	struct diags d = { 0 };
@@ -202,11 +264,11 @@ START_TEST(verdicts)
 	ck_assert_int_eq(c->dynamic.middlewares.v[0].o.verdict,
 	    VERDICT_BROKEN);
 	ck_assert_ptr_nonnull(strstr(c->dynamic.services.v[1].o.why,
-	    "sticky"));
+	    "strategy"));
 	config_free(c);
 	diags_fini(&d);
 }
 END_TEST
 
 UNIT_MAIN("validate", entry_points, static_part, routers,
-    services_and_middlewares, verdicts)
+    services_and_middlewares, balancers, verdicts)

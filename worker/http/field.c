@@ -310,6 +310,20 @@ fields_add_id(struct fields *fs, enum field_id id, struct str value)
 }
 
 int
+fields_prepend_id(struct fields *fs, enum field_id id, struct str value)
+{
+	struct field first;
+	int r = fields_add_id(fs, id, value);
+
+	if (r < 0)
+		return r;
+	first = fs->v[fs->n - 1];
+	memmove(fs->v + 1, fs->v, (fs->n - 1) * sizeof(*fs->v));
+	fs->v[0] = first;
+	return 0;
+}
+
+int
 fields_set(struct fields *fs, struct str name, struct str value)
 {
 	fields_remove_name(fs, name);

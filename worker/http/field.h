@@ -103,6 +103,9 @@ int	fields_add_id(struct fields *fs, enum field_id id, struct str value);
 /* Appends what a codec has checked itself; -ENOBUFS. */
 int	fields_push(struct fields *fs, enum field_id id, struct str name,
 	    struct str value);
+/* The same in front of all others, which move. */
+int	fields_prepend_id(struct fields *fs, enum field_id id,
+	    struct str value);
 /* Removes all of that name, then appends one. */
 int	fields_set(struct fields *fs, struct str name, struct str value);
 int	fields_set_id(struct fields *fs, enum field_id id, struct str value);

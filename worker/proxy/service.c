@@ -2,61 +2,19 @@
 /* Services; see service.h. */
 #include "service.h"
 
+#include "balance.h"
 #include "demo.h"
 #include "failover.h"
 #include "live.h"
 #include "mirror.h"
-#include "proxy.h"
 #include "weighted.h"
 #include "worker.h"
-
-/* Weighted round robin over all workers: whose turn the n-th request is. */
-static const struct tserver *
-server_of_turn(const struct exchange *x, const struct tservice *sv,
-    uint64_t turn)
-{
-	const uint32_t *v = TABLE_VEC(x->t, sv->servers, uint32_t);
-	uint64_t total = 0;
-
-	for (uint32_t i = 0; i < sv->servers.n; i++)
-		total += table_server(x->t, v[i])->weight;
-	turn %= total;
-	for (uint32_t i = 0; i < sv->servers.n; i++) {
-		const struct tserver *s = table_server(x->t, v[i]);
-
-		if (turn < s->weight)
-			return s;
-		turn -= s->weight;
-	}
-	return NULL;	/* not reached: the turns add up to the total */
-}
-
-static const struct tserver *
-pick_server(const struct exchange *x, const struct tservice *sv)
-{
-	if (sv->servers.n == 0)
-		return NULL;
-	if (sv->servers.n == 1)
-		return table_server(x->t, TABLE_VEC(x->t, sv->servers,
-		    uint32_t)[0]);
-	return server_of_turn(x, sv, service_turn(x, sv));
-}
 
 static int
 no_server(struct fiber *f, struct exchange *x)
 {
 	return respond_error(f, x, 503, REASON_SERVICE_EMPTY,
 	    STR("no available server"));
-}
-
-static int
-balance(struct fiber *f, struct exchange *x, const struct tservice *sv)
-{
-	const struct tserver *server = pick_server(x, sv);
-
-	if (server == NULL)
-		return no_server(f, x);
-	return proxy_serve(f, x, sv, server);
 }
 
 /* For load balancers in front: who may send requests here. */
@@ -117,6 +75,8 @@ service_up(const struct exchange *x, const struct tservice *sv)
 	case TSERVICE_RANDOM_WEIGHT:
 	case TSERVICE_FAILOVER:
 		return any_up(x, sv, sv->children.n);
+	case TSERVICE_LOAD_BALANCER:
+		return balance_up(x, sv);
 	case TSERVICE_MIRRORING:
 	case TSERVICE_MIDDLEWARES:
 		return any_up(x, sv, 1);
@@ -126,13 +86,19 @@ service_up(const struct exchange *x, const struct tservice *sv)
 }
 
 /* The child of a group whose request this is; NULL: none may be used. */
-static const struct tservice *
-choose(const struct exchange *x, const struct tservice *sv)
+static int
+choose(struct exchange *x, const struct tservice *sv,
+    const struct tservice **ret)
 {
-	const struct tchild *c = sv->kind == TSERVICE_WEIGHTED ?
-	    weighted_pick(x, sv) : random_weight_pick(x, sv);
+	const struct tchild *c;
+	int r = 0;
 
-	return c != NULL ? table_service(x->t, c->service) : NULL;
+	if (sv->kind == TSERVICE_WEIGHTED)
+		r = weighted_pick(x, sv, &c);
+	else
+		c = random_weight_pick(x, sv);
+	*ret = r == 0 && c != NULL ? table_service(x->t, c->service) : NULL;
+	return r;
 }
 
 static int
@@ -164,19 +130,23 @@ serve_internal(struct fiber *f, struct exchange *x, const struct tservice *sv)
 	}
 }
 
-int
-service_serve(struct fiber *f, struct exchange *x, const struct tservice *sv)
+static int
+serve_tree(struct fiber *f, struct exchange *x, const struct tservice *sv)
 {
+	int r;
+
 	while (sv->kind == TSERVICE_WEIGHTED ||
 	    sv->kind == TSERVICE_RANDOM_WEIGHT) {
 		x->facts.service = sv;
-		if ((sv = choose(x, sv)) == NULL)
+		if ((r = choose(x, sv, &sv)) < 0)
+			return r;
+		if (sv == NULL)
 			return no_server(f, x);
 	}
 	x->facts.service = sv;
 	switch (sv->kind) {
 	case TSERVICE_LOAD_BALANCER:
-		return balance(f, x, sv);
+		return balance_serve(f, x, sv);
 	case TSERVICE_MIRRORING:
 		return mirror_serve(f, x, sv);
 	case TSERVICE_FAILOVER:
@@ -186,4 +156,14 @@ service_serve(struct fiber *f, struct exchange *x, const struct tservice *sv)
 	default:
 		return serve_internal(f, x, sv);
 	}
+}
+
+int
+service_serve(struct fiber *f, struct exchange *x, const struct tservice *sv)
+{
+	struct sink *sinks = x->sink;	/* cookies of groups are put before it */
+	int r = serve_tree(f, x, sv);
+
+	x->sink = sinks;
+	return r;
 }

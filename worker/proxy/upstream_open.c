@@ -139,14 +139,16 @@ open_fresh(struct fiber *f, struct exchange *x, struct opening *o,
     struct upstream **ret)
 {
 	struct upstream *u = upstream_new(x->w);
-	nsec_t before;
+	nsec_t before, end;
 	int r;
 
 	o->why = REASON_NO_MEMORY;
 	if (u == NULL)
 		return -ENOMEM;
-	before = fiber_deadline(f, o->tr->dial_timeout_ns > 0 ? clock_add(
-	    ring_now(x->w->ring), o->tr->dial_timeout_ns) : NSEC_NEVER);
+	before = fiber_get_deadline(f);
+	end = o->tr->dial_timeout_ns > 0 ? clock_add(ring_now(x->w->ring),
+	    o->tr->dial_timeout_ns) : NSEC_NEVER;
+	(void)fiber_deadline(f, end < before ? end : before);
 	r = connect_any(f, x, u, o->sv, &o->addr, &o->why);
 	if (r == 0 && o->sv->scheme == TSCHEME_HTTPS)
 		r = upstream_tls(f, x, u, o->sv, o->tr, o->http2, &o->why);

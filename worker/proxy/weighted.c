@@ -5,6 +5,7 @@
 #include "conn.h"
 #include "random_weight.h"
 #include "service.h"
+#include "sticky.h"
 #include "turn.h"
 
 static bool
@@ -15,8 +16,8 @@ usable(const struct exchange *x, const struct tservice *sv,
 	    service_up(x, table_service(x->t, c->service));
 }
 
-const struct tchild *
-weighted_pick(const struct exchange *x, const struct tservice *sv)
+static const struct tchild *
+pick_turn(const struct exchange *x, const struct tservice *sv)
 {
 	const struct tchild *v = TABLE_VEC(x->t, sv->children, struct tchild);
 	const struct tchild *last = NULL;
@@ -38,6 +39,34 @@ weighted_pick(const struct exchange *x, const struct tservice *sv)
 		at -= v[i].weight;
 	}
 	return last;	/* one went down just now */
+}
+
+/* As for servers; see balance.c. */
+static int
+pick_sticky(struct exchange *x, const struct tservice *sv,
+    const struct tchild **ret)
+{
+	const struct tsticky *t = TABLE_VEC(x->t, sv->sticky, struct tsticky);
+	const struct tchild *v = TABLE_VEC(x->t, sv->children, struct tchild);
+	bool old = true;
+	uint32_t i = sticky_find(x, t, &old);
+
+	*ret = i != TNONE && usable(x, sv, &v[i]) ? &v[i] : NULL;
+	if (*ret != NULL && !old)
+		return 0;
+	if (*ret == NULL)
+		*ret = pick_turn(x, sv);
+	return *ret == NULL ? 0 : sticky_set(x, t, (uint32_t)(*ret - v));
+}
+
+int
+weighted_pick(struct exchange *x, const struct tservice *sv,
+    const struct tchild **ret)
+{
+	if (sv->sticky.n != 0)
+		return pick_sticky(x, sv, ret);
+	*ret = pick_turn(x, sv);
+	return 0;
 }
 
 const struct tchild *

@@ -9,9 +9,12 @@
 
 #include "exchange.h"
 
-/* NULL when there is no child that may be used. */
-const struct tchild *weighted_pick(const struct exchange *x,
-	    const struct tservice *sv);
+/*
+ * NULL when there is no child that may be used. Where the group is sticky, the
+ * client's cookie comes first, and a new one is set (sticky.h).
+ */
+int	weighted_pick(struct exchange *x, const struct tservice *sv,
+	    const struct tchild **ret);
 const struct tchild *random_weight_pick(const struct exchange *x,
 	    const struct tservice *sv);
 
