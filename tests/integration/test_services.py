@@ -7,6 +7,7 @@ import time
 import pytest
 
 from harness.h2 import H2
+from harness.proc import until
 from harness.site import balancer, site
 
 
@@ -454,6 +455,70 @@ def test_failover_undoes_what_middlewares_did(fresh):
     assert (r.text, r["X-Path"], r["X-Stamp"]) == ("three", "/x", None)
     r = fresh.get("/x", host="changing.test")
     assert (r.text, r["X-Path"], r["X-Stamp"]) == ("one", "/add/x", "yes")
+
+
+# ---- Health -----------------------------------------------------------------------
+
+
+def test_groups_hear_of_health(akkod, upstream):
+    """Case 107, and 3.5: up to whoever asked, through every kind."""
+    sick = set()
+
+    def server(name):
+        def serve(c, r):
+            c.body(r)
+            c.answer(500 if r.target == "/health" and name in sick else 200,
+                     body=name)
+        return upstream(serve, owned=False)
+    u = {x: server(x) for x in SERVERS}
+
+    def checked(x):
+        return balancer(f"http://127.0.0.1:@{x}@", healthCheck={
+            "path": "/health", "interval": "100ms", "timeout": "1s"})
+
+    def watching(service):
+        for kind in service.values():
+            kind["healthCheck"] = {}
+        return service
+    services = {
+        "c1": checked("one"), "c2": checked("two"), "three": SERVERS["three"],
+        "group": watching(weighted(c1=1, c2=1)), "deaf": weighted(c1=1, c2=1),
+        "drawn": watching(random_weight(c1=1000000, c2=1)),
+        "plain": failover("c1", "c2"),
+        "both": watching(failover("c1", "c2")),
+        "outer": failover("group", "three"),
+        "outer2": failover("both", "three"),
+        "copier": watching(mirroring("c1", {"three": 0})),
+        "copied": failover("copier", "three"),
+        "stamped": {**checked("one"), "middlewares": ["stamp"]},
+        "behind": failover("stamped", "three")}
+    a = akkod(site(middlewares=MIDDLEWARES, services={**SERVERS, **services,
+                                                      "pages": SERVERS["one"]},
+                   routers={s: {"service": s} for s in services}),
+              values={"upstream": u["one"].port,
+                      **{x: u[x].port for x in u}})
+
+    def says(host):
+        return a.get(host=f"{host}.test").text
+    assert counts(a, "group", 4) == counts(a, "deaf", 4) == {"one": 2, "two": 2}
+    for host in ("plain", "both", "copied", "behind", "drawn"):
+        assert says(host) == "one"
+    sick.add("one")
+    until(lambda: says("plain") == "two")
+    until(lambda: says("behind") == "three")
+    assert counts(a, "group", 6) == {"two": 6}
+    assert counts(a, "deaf", 4) == {"no available server\n": 2, "two": 2}
+    assert (says("both"), says("copied"), says("drawn"), says("outer")) == \
+        ("two", "three", "two", "two")
+    sick.add("two")
+    until(lambda: a.get(host="both.test").status == 503)
+    assert says("both") == "Service Unavailable\n"
+    assert says("plain") == says("group") == says("drawn") == \
+        "no available server\n"
+    assert says("outer") == says("outer2") == "three"
+    sick.clear()
+    until(lambda: says("plain") == "one" and says("behind") == "one")
+    until(lambda: counts(a, "group", 4) == {"one": 2, "two": 2})
 
 
 # ---- HTTP/2 ------------------------------------------------------------------------
