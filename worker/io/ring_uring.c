@@ -588,6 +588,8 @@ reap(struct ring *r)
 	for (unsigned i = 0; i < stashed; i++) {
 		struct done cqe = u->stash[i];
 
+		/* Whoever stops accepting meanwhile looks here as well. */
+		u->stash[i].user_data = 0;
 		complete(r, &cqe);
 	}
 	if (stashed > 0) {
