@@ -171,15 +171,20 @@ def test_worker_that_dies_too_often_is_held_back(akkod, upstream):
         if n < 4:
             replaced(a, 0, pid)
     a.wait_log(r"5 times within a minute; the next try is in 1 s")
-    assert a.status()["workers"][0]["state"] == "down"
-    # Half of these land on the socket of the slot that is down.
-    start = time.monotonic()
-    for _ in range(12):
-        assert a.get(timeout=3).status == 200
-    assert time.monotonic() - start < 0.9, "served before it came back"
-    done = a.command("reload")
-    replaced(a, 0, pid)
+    # Half of these land on the socket of the slot that is down. A busy machine
+    # may need longer than that second: then it dies again, for 2 s, for 4 s.
+    for _ in range(3):
+        assert [a.get(timeout=3).status for _ in range(12)] == [200] * 12
+        done = a.command("reload")
+        if a.status()["workers"][0]["state"] == "down":
+            break
+        pid = replaced(a, 0, pid)
+        os.kill(pid, signal.SIGKILL)
+        proc.until(lambda: not proc.alive(pid))
+    else:
+        pytest.fail("it came back before twelve requests were answered")
     assert done.returncode == 1 and "worker 0 is not running" in done.stderr
+    proc.until(lambda: a.status()["workers"][0]["generation"] > 0, 10)
     for _ in range(12):
         assert a.get(timeout=3).status == 200
 
