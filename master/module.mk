@@ -146,10 +146,14 @@ tests_fuzz_fuzz_parts_SOURCES = tests/fuzz/fuzz_parts.c $(FUZZ_MAIN)
 tests_fuzz_fuzz_parts_LDADD = $(MASTER_TEST_LIBS)
 tests_fuzz_fuzz_parts_LDFLAGS = $(AM_LDFLAGS) $(FUZZ_LINK)
 
-# The life cycle for long, about a quarter of an hour; see tests/soak/README.md.
-soak: akkod
+# The life cycle for long, about an hour; see tests/soak/README.md.
+soak: all
 	AKKOD=$(abs_top_builddir)/akkod /usr/bin/python3 \
 	    $(srcdir)/tests/soak/soak.py
+	AKKOD=$(abs_top_builddir)/akkod /usr/bin/python3 \
+	    $(srcdir)/tests/soak/scale.py
+	AKKOD=$(abs_top_builddir)/akkod /usr/bin/python3 -m pytest -q -s \
+	    -p no:cacheprovider $(srcdir)/tests/soak/test_outage.py
 .PHONY: soak
 
 # Real applications for long, see tests/e2e/README.md.

@@ -82,8 +82,9 @@ lock_pid(struct runtime *r, char *err, size_t err_size)
 		return -EBUSY;
 	}
 	n = snprintf(text, sizeof(text), "%d\n", (int)getpid());
-	if (ftruncate(r->pid_fd, 0) < 0 ||
-	    pwrite(r->pid_fd, text, (size_t)n, 0) != n) {
+	/* In this order a reader sees a number at any time. */
+	if (pwrite(r->pid_fd, text, (size_t)n, 0) != n ||
+	    ftruncate(r->pid_fd, n) < 0) {
 		n = errno != 0 ? -errno : -EIO;
 		snprintf(err, err_size, "pid file \"%s\": %s", r->pid_path,
 		    strerror(-n));
@@ -215,7 +216,6 @@ runtime_take(struct runtime *r)
 	int n = snprintf(text, sizeof(text), "%d\n", (int)getpid());
 
 	r->lent = false;
-	/* The new one first: a reader sees a number at any time. */
 	if (pwrite(r->pid_fd, text, (size_t)n, 0) == n)
 		(void)!ftruncate(r->pid_fd, n);
 }
