@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: BSD-2-Clause
-"""Servers that stand between others: a recording hop, a name-mapping tunnel."""
+"""Servers that stand between others: a recording hop, one that only passes on, a
+name-mapping tunnel."""
 import re
 import socket
 import threading
@@ -23,6 +24,34 @@ def relay(port, drop=()):
                                      "connection")]
         connection.answer(r.status, kept, r.body, r.reason, request.method)
     return serve
+
+
+class Hop:
+    """Lets a server that listens on loopback be found at another address."""
+
+    def __init__(self, port, host):
+        self.to = port
+        self.host = host
+        self.listener = socket.create_server((host, 0))
+        self.port = self.listener.getsockname()[1]
+        self.url = f"http://{host}:{self.port}"
+        self.acceptor = threading.Thread(target=self._accept, daemon=True)
+        self.acceptor.start()
+
+    def _accept(self):
+        while True:
+            try:
+                near, _ = self.listener.accept()
+            except OSError:
+                return
+            far = socket.create_connection(("127.0.0.1", self.to))
+            for ends in (near, far), (far, near):
+                threading.Thread(target=pump, args=ends, daemon=True).start()
+
+    def close(self):
+        self.listener.shutdown(socket.SHUT_RDWR)
+        self.acceptor.join(10)
+        self.listener.close()
 
 
 class Tunnel:
