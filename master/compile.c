@@ -399,6 +399,8 @@ compile_world(struct world *w, uint64_t generation,
 	uint32_t default_cert = TNONE;
 
 	*ret = (struct compiled){ .renew_at = NSEC_NEVER };
+	/* Name, rule, host, path and service of a router, not all of its own. */
+	build_expect(c.b, w->nrouters * 4, (size_t)w->nrouters * 300);
 	c.services = xcalloc(w->nservices, sizeof(*c.services));
 	c.walked = xcalloc(w->nservices, sizeof(*c.walked));
 	c.mws = xcalloc(w->nmiddlewares, sizeof(*c.mws));

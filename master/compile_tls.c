@@ -421,7 +421,7 @@ compile_certificates(struct compiler *c, const struct str *hosts,
 {
 	const struct world *w = c->w;
 	struct loaded *v = xcalloc(w->ncertificates + 1, sizeof(*v));
-	struct names seen = { NULL, 0, 0 };
+	struct names seen = { .v = NULL };
 	struct certificate *cert;
 	uint32_t first, sibling;
 	unsigned n = 0;

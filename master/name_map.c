@@ -17,10 +17,10 @@ struct name_slot {
 void
 names_fini(struct names *m)
 {
-	for (uint32_t i = 0; i < m->cap; i++)
+	for (uint32_t i = 0; i < m->cap && !m->borrows; i++)
 		free(m->v[i].name);
 	free(m->v);
-	*m = (struct names){ NULL, 0, 0 };
+	*m = (struct names){ .v = NULL };
 }
 
 static struct name_slot *
@@ -49,17 +49,28 @@ names_get(const struct names *m, struct str name)
 }
 
 static void
-grow(struct names *m)
+resize(struct names *m, uint32_t cap)
 {
 	struct names old = *m;
 
-	m->cap = old.cap == 0 ? 64 : old.cap * 2;
+	m->cap = cap;
 	m->v = xcalloc(m->cap, sizeof(*m->v));
 	for (uint32_t i = 0; i < old.cap; i++)
 		if (old.v[i].name != NULL)
 			*slot_of(m, str_n(old.v[i].name, old.v[i].n),
 			    old.v[i].hash) = old.v[i];
 	free(old.v);
+}
+
+void
+names_expect(struct names *m, uint32_t more)
+{
+	uint32_t cap = m->cap == 0 ? 64 : m->cap;
+
+	while (cap / 2 <= m->n + more && cap < 1u << 30)
+		cap *= 2;
+	if (cap != m->cap)
+		resize(m, cap);
 }
 
 uint32_t
@@ -69,12 +80,15 @@ names_add(struct names *m, struct str name, uint32_t value)
 	struct name_slot *s;
 
 	if (m->n >= m->cap / 2)
-		grow(m);
+		resize(m, m->cap == 0 ? 64 : m->cap * 2);
 	s = slot_of(m, name, hash);
 	if (s->name != NULL)
 		return s->value;
-	s->name = xmalloc(name.n + 1);
-	if (name.n != 0)
+	if (m->borrows)
+		s->name = (char *)(size_t)name.p;
+	else
+		s->name = xmalloc(name.n + 1);
+	if (!m->borrows && name.n != 0)
 		memcpy(s->name, name.p, name.n);
 	s->n = name.n;
 	s->hash = hash;

@@ -13,13 +13,16 @@
 struct names {
 	struct name_slot *v;	/* power of two */
 	uint32_t n, cap;
+	bool borrows;		/* names are not copied: they live longer */
 };
 
 void	names_fini(struct names *m);
 /* The number of a name, NAMES_NONE when there is none. */
 uint32_t names_get(const struct names *m, struct str name);
+/* There will be so many more: room for them at once. */
+void	names_expect(struct names *m, uint32_t more);
 /*
- * Adds a name that is copied; when it is there already nothing changes. Returns
+ * Adds a name, copied unless the map borrows; when it is there already nothing changes. Returns
  * the number that the name has now.
  */
 uint32_t names_add(struct names *m, struct str name, uint32_t value);

@@ -176,7 +176,7 @@ compact(struct part *t)
 	unsigned n = 0;
 
 	names_fini(&t->index);
-	t->index = (struct names){ NULL, 0, 0 };
+	t->index = (struct names){ .v = NULL };
 	for (unsigned i = 0; i < t->n; i++) {
 		if (t->v[i] == NULL)
 			continue;

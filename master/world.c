@@ -420,6 +420,8 @@ add_part(struct world *w, const struct world_part *p, struct diags *diags)
 {
 	const struct dynamic *d = p->dynamic;
 
+	names_expect(&w->service_names, d->services.n);
+	names_expect(&w->router_names, d->routers.n);
 	for (unsigned i = 0; i < d->services.n; i++)
 		add_service(w, &d->services.v[i], p->provider, diags);
 	for (unsigned i = 0; i < d->middlewares.n; i++)
@@ -454,6 +456,13 @@ world_make(const struct config *config, const struct world_part *parts,
 {
 	struct world *w = xcalloc(1, sizeof(*w));
 
+	struct names *all[] = { &w->ep_names, &w->router_names,
+	    &w->service_names, &w->mw_names, &w->transport_names,
+	    &w->options_names };
+
+	/* They stand in the arena, or in what the world is made of. */
+	for (size_t i = 0; i < ARRAY_SIZE(all); i++)
+		all[i]->borrows = true;
 	arena_init(&w->arena, SIZE_MAX);
 	w->config = config;
 	built_in(w, diags);

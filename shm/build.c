@@ -62,6 +62,20 @@ build_free(struct builder *b)
 	free(b);
 }
 
+void
+build_expect(struct builder *b, uint32_t strings, size_t bytes)
+{
+	size_t n = b->heap.n;
+
+	assert(b->nstrings == 0);
+	while (b->cap / 2 <= strings && b->cap < 1u << 28)
+		b->cap *= 2;
+	free(b->strings);
+	b->strings = xcalloc(b->cap, sizeof(*b->strings));
+	if (buf_space(&b->heap, bytes) != NULL)
+		b->heap.n = n;
+}
+
 static struct slot *
 string_slot(const struct builder *b, struct str s, uint32_t hash)
 {

@@ -22,6 +22,8 @@ struct builder;
 
 /* Ends the process when memory is short, as all of the control plane does. */
 struct builder *build_new(void);
+/* So many strings and bytes are to come, more or less: room for them. */
+void	build_expect(struct builder *b, uint32_t strings, size_t bytes);
 void	build_free(struct builder *b);
 
 struct tstr build_str(struct builder *b, struct str s);
