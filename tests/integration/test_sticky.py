@@ -45,6 +45,11 @@ SERVICES = {
     "leasttime": balancer(*U, strategy="leasttime"),
     "leastweight": {"loadBalancer": {"strategy": "leasttime", "servers": [
         {"url": U[0], "weight": 1000000}, {"url": U[1]}]}},
+    "first": balancer(U[0], sticky={"cookie": {"name": "inner"}}),
+    "second": balancer(U[1]),
+    "group": {"weighted": {"services": [{"name": "first"}, {"name": "second"},
+                                        {"name": "plain", "weight": 0}],
+                           "sticky": {"cookie": {"name": "outer", "httpOnly": True}}}},
     "zero": {"loadBalancer": {"strategy": "p2c", "sticky": {"cookie": {}}, "servers": [
         {"url": U[0], "weight": 0}, {"url": U[1]}]}},
 }
@@ -198,6 +203,26 @@ def test_in_a_websocket_handshake(akk, monkeypatch):
         assert r.status == 101 and cookie_of(r)
         c.send(b"bytes")
         assert c.exactly(5) == b"bytes"
+
+
+def test_a_group_has_a_cookie_for_its_services(akk):
+    seen = {}
+    for _ in range(4):
+        got = akk.get(host="group.test").all("Set-Cookie")
+        seen[got[0]] = [c.split("=")[0] for c in got]
+    first, second = (f"outer={key(n)}; Path=/; HttpOnly" for n in ("first", "second"))
+    assert seen == {first: ["outer", "inner"], second: ["outer"]}
+    for u in akk.servers:
+        u.requests.clear()
+    for _ in range(4):
+        r = akk.get(host="group.test", headers=[("Cookie", f"outer={key('second')}")])
+        assert r.all("Set-Cookie") == []
+    assert hits(akk) == [0, 4]
+    # The older value, and a service without weight.
+    got = akk.get(host="group.test", headers=[("Cookie", "outer=second")])
+    assert got.all("Set-Cookie") == [second]
+    assert akk.get(host="group.test", headers=[
+        ("Cookie", f"outer={key('plain')}")]).all("Set-Cookie")[0] in (first, second)
 
 
 # -- strategies --------------------------------------------------------------
