@@ -559,6 +559,42 @@ START_TEST(index_hides_nothing)
 }
 END_TEST
 
-UNIT_MAIN("route", host_form, one_leaf, client_ip, priority_over_lists,
+/* By itself: whether it matches, and which step decided. */
+START_TEST(one_router_and_why)
+{
+	struct str hosts[] = { STR("a.test") };
+	struct str prefixes[] = { STR("/x") };
+	struct addr client = { { 0 } };
+	struct route_request q = { .host = STR("a.test"),
+	    .method = STR("GET"), .path = STR("/y"), .client = &client,
+	    .header = next_header };
+	bool members[2] = { false, false };
+	struct trule both[2];
+	uint32_t why;
+
+	begin();
+	both[0] = step(TRULE_HOST, "", "a.test");
+	both[0].yes = 1;
+	both[1] = step(TRULE_PATH_PREFIX, "", "/x");
+	router("both", both, 2, hosts, 1, prefixes, 1);
+	router("all", NULL, 0, NULL, 0, NULL, 0);
+	finish();
+	ck_assert_int_eq(route_try(&m.t, 0, &q, &why), 0);
+	ck_assert_uint_eq(why, table_router(&m.t, 0)->rule_first + 1);
+	q.path = STR("/x/1");
+	ck_assert_int_eq(route_try(&m.t, 0, &q, &why), 1);
+	q.host = STR("b.test");
+	ck_assert_int_eq(route_try(&m.t, 0, &q, &why), 0);
+	ck_assert_uint_eq(why, table_router(&m.t, 0)->rule_first);
+	ck_assert_int_eq(route_try(&m.t, 1, &q, &why), 1);
+	ck_assert_uint_eq(why, TNONE);
+	route_members(&m.t, 0, members);
+	ck_assert(members[0] && members[1]);
+	route_members(&m.t, TNONE, members);
+	end();
+}
+END_TEST
+
+UNIT_MAIN("route", host_form, one_router_and_why, one_leaf, client_ip, priority_over_lists,
     known_hosts, programs, regexp_gives_up, query_too_long, nested_prefixes,
     index_hides_nothing)
