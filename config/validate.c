@@ -355,6 +355,18 @@ check_middleware(struct middleware *m, struct arena *a, struct diags *d)
 		check_later(a, &m->o, VERDICT_BROKEN, m->rate_limit->later);
 }
 
+/* The diagnostics, in which the reason stands, go before the object does. */
+static void
+keep_why(struct object *o, struct arena *a)
+{
+	struct str why;
+
+	if (o->why == NULL)
+		return;
+	why = arena_dup(a, str_n(o->why, strlen(o->why) + 1));
+	o->why = (char *)(size_t)why.p;		/* NULL when memory is short */
+}
+
 void
 check_dynamic(struct dynamic *dyn, struct arena *a, struct diags *d)
 {
@@ -368,4 +380,10 @@ check_dynamic(struct dynamic *dyn, struct arena *a, struct diags *d)
 		if (dyn->transports.v[i].later != NULL)
 			check_later(a, &dyn->transports.v[i].o, VERDICT_BROKEN,
 			    dyn->transports.v[i].later);
+	for (unsigned i = 0; i < dyn->routers.n; i++)
+		keep_why(&dyn->routers.v[i].o, a);
+	for (unsigned i = 0; i < dyn->services.n; i++)
+		keep_why(&dyn->services.v[i].o, a);
+	for (unsigned i = 0; i < dyn->middlewares.n; i++)
+		keep_why(&dyn->middlewares.v[i].o, a);
 }
