@@ -64,6 +64,7 @@ struct router {
 	struct strlist middlewares;
 	struct router_tls *tls;
 	struct router_observability observability;
+	int64_t max_header_bytes;	/* akkod; 0: as the entry point */
 	struct rule *rule;		/* parsed; NULL when unusable */
 	char *later;			/* an option that is not supported yet */
 	bool internal;			/* made by akkod itself */

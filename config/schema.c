@@ -33,6 +33,7 @@ static const struct sfield router_fields[] = {
 	F("rule", S_STR, router, rule_text),
 	F("ruleSyntax", S_STR, router, rule_syntax),
 	F("priority", S_INT, router, priority),
+	F("maxHeaderBytes", S_INT, router, max_header_bytes),
 	F("service", S_STR, router, service),
 	F("middlewares", S_STRLIST, router, middlewares),
 	SUB("tls", S_OBJECT, router, tls, router_tls),

@@ -8,6 +8,8 @@
 
 #include <stdio.h>
 
+#define ROUTER_HEAD_MAX	(4 << 20)	/* bytes */
+
 /* ---- Static part ----------------------------------------------------------- */
 
 static bool
@@ -310,6 +312,12 @@ check_router(struct router *r, struct arena *a, struct diags *d)
 		diag_object(d, &r->o, "router", VERDICT_UNUSABLE,
 		    "the priority is above %lld, which is kept for akkod's own",
 		    (long long)PRIORITY_MAX);
+		return;
+	}
+	if (r->max_header_bytes < 0 || r->max_header_bytes > ROUTER_HEAD_MAX) {
+		diag_object(d, &r->o, "router", VERDICT_UNUSABLE,
+		    "maxHeaderBytes is %lld; it must be 0 to %d",
+		    (long long)r->max_header_bytes, ROUTER_HEAD_MAX);
 		return;
 	}
 	r->rule = rule_parse(a, str_c(r->rule_text), why, sizeof(why));

@@ -343,6 +343,7 @@ write_router(struct compiler *c, struct instance *in)
 		.internal = is_internal(r),
 		.access_log = in->wr->access_log,
 		.denied_escapes = r->denied_escapes,
+		.max_header_bytes = (uint32_t)r->max_header_bytes,
 		.metrics_slot = TNONE,
 		.owned = build_vec(c->b, NULL, 0, 1),
 		.owned_regexps = build_vec(c->b, NULL, 0, 1),

@@ -273,6 +273,45 @@ lists_next(struct lists *ls)
 	return best;
 }
 
+static uint32_t
+head_max(const struct table *t, const struct thost *h)
+{
+	const struct tprefix *v;
+	uint32_t max = 0;
+
+	if (h == NULL)
+		return 0;
+	v = TABLE_VEC(t, h->prefixes, struct tprefix);
+	for (uint32_t i = 0; i < h->prefixes.n; i++) {
+		const uint32_t *r = TABLE_VEC(t, v[i].routers, uint32_t);
+
+		for (uint32_t k = 0; k < v[i].routers.n; k++)
+			if (table_router(t, r[k])->max_header_bytes > max)
+				max = table_router(t, r[k])->max_header_bytes;
+	}
+	return max;
+}
+
+uint32_t
+route_head_max(const struct table *t, uint32_t mux_i, struct str name)
+{
+	const struct tmux *mux;
+	char text[256];
+	struct str host = route_host(name, text);
+	uint32_t max[3] = { 0 };
+
+	if (mux_i == TNONE)
+		return 0;
+	mux = TABLE_REC(t, muxes, struct tmux, mux_i);
+	max[0] = head_max(t, host_find(t, mux->host_slots, mux->hosts, host));
+	max[1] = head_max(t, host_find(t, mux->wild_slots, mux->wild_hosts,
+	    parent_domain(host)));
+	if (mux->any.n != 0)
+		max[2] = head_max(t, TABLE_VEC(t, mux->any, struct thost));
+	max[0] = max[0] > max[1] ? max[0] : max[1];
+	return max[0] > max[2] ? max[0] : max[2];
+}
+
 int
 route_find(const struct table *t, uint32_t mux_i, const struct route_request *q,
     struct route_match *ret)

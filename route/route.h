@@ -45,6 +45,9 @@ int	route_readings(struct arena *a, const struct table *t, uint32_t mux,
 	    const struct route_request *q, struct str path,
 	    const struct trouter *router);
 
+/* The largest head that a router of this host allows; 0: none says more. */
+uint32_t route_head_max(const struct table *t, uint32_t mux, struct str host);
+
 /*
  * One router's rule by itself: 1, 0 with the step that decided in *ret_step
  * (TNONE: it has none), or -E2BIG.

@@ -25,7 +25,7 @@
 #include "str.h"
 
 #define TABLE_MAGIC	UINT64_C(0x0a656c6261746b61)	/* "aktable\n" */
-#define TABLE_ABI	6
+#define TABLE_ABI	7
 #define TNONE		UINT32_MAX
 
 extern const uint32_t table_abi;	/* TABLE_ABI; see table_abi.c */
@@ -189,7 +189,7 @@ struct trouter {
 	uint8_t access_log;		/* observability.accessLogs */
 	uint8_t denied_escapes;		/* TENC_*: entry point's and the router's */
 	uint32_t metrics_slot;		/* in the live state; TNONE = not counted */
-	uint32_t reserved;
+	uint32_t max_header_bytes;	/* of request and answer; 0: as usual */
 	struct tvec owned;		/* struct tstr lower case: header names that an auth middleware of this router sets */
 	struct tvec owned_regexps;	/* uint32_t: the same by authResponseHeadersRegex */
 };

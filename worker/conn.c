@@ -33,6 +33,7 @@ conn_free(struct conn *c)
 	passage_forget(w, c);
 	timer_stop(w->ring, &c->timer);
 	conn_unfinished(c, false);
+	(void)conn_large_head(c, false);
 	http2_free(c->h2);
 	if (c->cut)
 		stream_abort(&c->st);
@@ -117,6 +118,20 @@ conn_unfinished(struct conn *c, bool yes)
 		return;
 	c->unfinished = yes;
 	c->w->unfinished += yes ? 1 : -1U;
+}
+
+#define LARGE_HEADS	32	/* at once in one worker */
+
+bool
+conn_large_head(struct conn *c, bool yes)
+{
+	if (c->large_head == yes)
+		return true;
+	if (yes && c->w->large_heads >= LARGE_HEADS)
+		return false;
+	c->large_head = yes;
+	c->w->large_heads += yes ? 1 : -1U;
+	return true;
 }
 
 /*

@@ -52,6 +52,7 @@ struct conn {
 	uint8_t state;			/* enum conn_state */
 	bool tls_tried;			/* the first byte was looked at */
 	bool unfinished;		/* counted: its handshake or head is not complete */
+	bool large_head;		/* counted: a router may take it */
 	bool had_request;		/* idle from now on, not fresh */
 	bool cut;			/* only a reset tells that the answer was (N-09) */
 	bool stays;			/* no other worker takes it */
@@ -68,6 +69,11 @@ void	conn_free(struct conn *c);
 void	conn_rouse(struct conn *c);
 /* By requests or age it has served as much as keepAliveMax... says. */
 bool	conn_worn(const struct conn *c, const struct tentry_point *ep);
+/*
+ * Notes that the head being read, or served, is larger than usual. False when the
+ * worker has no room for one more.
+ */
+bool	conn_large_head(struct conn *c, bool yes);
 /* Notes that a handshake or head has begun, or is complete. */
 void	conn_unfinished(struct conn *c, bool yes);
 /* Closes all quiet connections: the drain's end. */

@@ -40,6 +40,7 @@ exchange_put(struct exchange *x)
 	iobuf_put(w->ring, x->head);
 	arena_reset(&x->arena);
 	arena = x->arena;
+	arena.max = w->limits.arena_bytes;
 	/* The field stores need no clearing: their counts say what is valid. */
 	memset(x, 0, offsetof(struct exchange, req_store));
 	x->arena = arena;

@@ -144,6 +144,7 @@ struct exchange {
 	struct sink *sink;		/* innermost */
 	struct iobuf *head;		/* holds what req.fields point to */
 	enum reason reason;
+	uint32_t head_bytes;		/* of the request, on HTTP/1 */
 	uint32_t reset_code;		/* with which HTTP/2 gives it up; 0: its own */
 	bool head_sent;			/* the final head went to the codec */
 	bool complete;			/* the last body piece went to the codec */

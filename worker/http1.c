@@ -16,6 +16,7 @@
 #include "http1_sink.h"
 #include "live.h"
 #include "log.h"
+#include "route.h"
 #include "serve.h"
 #include "tunnel.h"
 
@@ -71,11 +72,45 @@ refuse(struct fiber *f, struct conn *c, struct h1_error err)
 }
 
 /*
+ * A head grows beyond what the entry point takes only where a router of its host
+ * allows that: which one it is, and whether it does, shows when it is whole.
+ */
+static bool
+raise_limits(struct conn *c, struct h1_limits *lim, struct h1_error *err)
+{
+	const struct generation *g = c->w->gen;
+	const struct tentry_point *ep;
+	struct str host;
+	uint32_t max;
+	size_t n;
+
+	if (c->large_head || err->reason != REASON_HEAD_TOO_LARGE ||
+	    g == NULL || c->l->ep == TNONE)
+		return false;
+	ep = table_entry_point(&g->table, c->l->ep);
+	n = iobuf_len(c->st.in);
+	host = h1_peek_host(str_n((const char *)c->st.in->data +
+	    c->st.in->head, n < lim->head ? n : lim->head));
+	max = host.n == 0 ? 0 : route_head_max(&g->table, conn_is_tls(c) ?
+	    ep->tls_mux : ep->plain_mux, host);
+	if (max <= lim->head && max <= lim->field)
+		return false;
+	if (!conn_large_head(c, true)) {
+		*err = (struct h1_error){ .status = 503,
+		    .reason = REASON_OVERLOAD };
+		return false;
+	}
+	lim->head = max > lim->head ? max : lim->head;
+	lim->field = lim->head;
+	return true;
+}
+
+/*
  * Reads a whole head. 1 with its length; 0 when the client left before a first
  * byte; -EBADMSG with *err; other -errno.
  */
 static int
-read_head(struct fiber *f, struct conn *c, const struct h1_limits *lim,
+read_head(struct fiber *f, struct conn *c, struct h1_limits *lim,
     size_t *ret_n, struct h1_error *err)
 {
 	struct h1_scan scan = { 0 };
@@ -89,8 +124,12 @@ read_head(struct fiber *f, struct conn *c, const struct h1_limits *lim,
 		if (iobuf_len(b) > 0) {
 			r = h1_scan(&scan, (const char *)b->data + b->head,
 			    iobuf_len(b), lim, err);
-			if (r < 0)
-				return r;
+			if (r < 0) {
+				if (!raise_limits(c, lim, err))
+					return r;
+				scan = (struct h1_scan){ 0 };
+				continue;
+			}
 			if (r > 0) {
 				*ret_n = (size_t)r;
 				return 1;
@@ -138,6 +177,9 @@ parse_head(struct exchange *x, struct conn *c, size_t n,
 		return -EBADMSG;
 	}
 	serve_take(x, &q);
+	x->head_bytes = (uint32_t)n;
+	if (c->large_head)	/* what is made of it may be as large */
+		x->arena.max += n;
 	x->req.major = 1;
 	x->req.minor = q.minor;
 	x->close = !q.keep_alive || conn_ends(c);
@@ -147,7 +189,7 @@ parse_head(struct exchange *x, struct conn *c, size_t n,
 int
 http1_serve(struct fiber *f, struct conn *c)
 {
-	const struct h1_limits lim = head_limits(c);
+	struct h1_limits lim = head_limits(c);
 	struct http1_body body;
 	struct http1_sink sink;
 	struct h1_error err;
@@ -183,6 +225,7 @@ http1_serve(struct fiber *f, struct conn *c)
 	http1_body_fini(&body, x);
 	if (tunnel == NULL)
 		access_log_write(x);
+	(void)conn_large_head(c, false);
 	if (r == 0 && x->close)
 		r = 1;
 	exchange_put(x);

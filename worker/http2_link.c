@@ -18,6 +18,8 @@ http2_link_options(void)
 	nghttp2_option_set_no_closed_streams(o, 1);
 	nghttp2_option_set_max_outbound_ack(o, 100);
 	nghttp2_option_set_max_settings(o, 32);
+	/* What was received within our limits may be passed on. */
+	nghttp2_option_set_max_send_header_block_length(o, 8 << 20);
 	nghttp2_option_set_max_continuations(o, 8);
 	nghttp2_option_set_max_deflate_dynamic_table_size(o, 4096);
 	/* Counted by our own budget, which answers ENHANCE_YOUR_CALM. */

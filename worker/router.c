@@ -108,6 +108,10 @@ router_select(struct fiber *f, struct exchange *x)
 		    STR("Service Unavailable"));
 		return r < 0 ? r : 1;
 	}
+	if (x->c->large_head && x->head_bytes > router->max_header_bytes) {
+		x->close = true;
+		return refuse(f, x, 431, REASON_HEAD_TOO_LARGE);
+	}
 	if (path_denied(x->req.path, router->denied_escapes))
 		return refuse(f, x, 400, REASON_BAD_PATH);
 	if (misdirected(x, router)) {

@@ -63,6 +63,7 @@ struct worker {
 	unsigned nconns;
 	unsigned copies;		/* fibers that send copies to mirrors */
 	size_t kept;			/* bytes of bodies that may be sent again */
+	unsigned large_heads;		/* of requests, beyond the usual */
 	unsigned unfinished;		/* of them in a handshake or a head */
 	unsigned id;			/* 0, 1, ... */
 	bool unready;			/* ping says no; set before draining */

@@ -28,6 +28,7 @@ feed(const uint8_t *data, size_t size, size_t step, struct h1_request *q,
 		*ret_copy = check_copy(data, have);
 		o.r = h1_scan(&scan, *ret_copy, have, &check_limits, &o.err);
 		CLAIM(o.r <= (int)have);
+		CLAIM(h1_peek_host(str_n(*ret_copy, have)).n <= have);
 		if (o.r > 0 && h1_parse_request(q, fs, *ret_copy, (size_t)o.r,
 		    &check_limits, &o.err) < 0)
 			o.r = -1;

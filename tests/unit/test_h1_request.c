@@ -601,5 +601,23 @@ START_TEST(test_error_body)
 }
 END_TEST
 
+START_TEST(test_peek_host)
+{
+	static const char *const cases[][2] = {
+		{ "GET / HTTP/1.1\r\nHost: a.test:80\r\nX: y", "a.test:80" },
+		{ "GET / HTTP/1.1\r\nX: Host: b\r\nhOST:c\r\n", "c" },
+		{ "GET / HTTP/1.1\r\nHost:  d \r\nHost: e\r\n", "d" },
+		{ "GET / HTTP/1.1\r\nHost: cut", "" },
+		{ "GET / HTTP/1.1\r\nHost:\r\n", "" },
+		{ "GET / HTTP/1.1\r\nHost:\n\n", "" },
+		{ "\n\n", "" }, { "", "" },
+	};
+
+	for (size_t i = 0; i < ARRAY_SIZE(cases); i++)
+		ck_str_is(h1_peek_host(str_c(cases[i][0])), cases[i][1]);
+}
+END_TEST
+
 UNIT_MAIN("h1_request", test_rows, test_hosts, test_limits,
-    test_default_limits, test_early, test_error_body)
+    test_default_limits, test_early, test_error_body,
+    test_peek_host)

@@ -57,6 +57,12 @@ struct str h1_error_phrase(const struct h1_error *err, char out[128]);
 int	h1_scan(struct h1_scan *scan, const char *p, size_t n,
 	    const struct h1_limits *lim, struct h1_error *err);
 
+/*
+ * The value of the first Host line among the complete lines of a head's
+ * beginning, unchecked; empty when there is none.
+ */
+struct str h1_peek_host(struct str head);
+
 struct h1_request {
 	struct str method;
 	struct str path;	/* raw, without query; "*" for OPTIONS * */

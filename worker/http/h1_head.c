@@ -143,6 +143,23 @@ h1_scan(struct h1_scan *s, const char *p, size_t n, const struct h1_limits *lim,
 	return r;
 }
 
+struct str
+h1_peek_host(struct str head)
+{
+	struct str line;
+	const char *lf;
+
+	while ((lf = head.n > 0 ? memchr(head.p, '\n', head.n) : NULL) != NULL) {
+		line = str_head(head, (size_t)(lf - head.p));
+		head = str_from(head, line.n + 1);
+		if (str_has_caseprefix(line, STR("host:")))
+			return str_trim(str_from(line, 5).n > 0 &&
+			    line.p[line.n - 1] == '\r' ? str_n(line.p + 5,
+			    line.n - 6) : str_from(line, 5));
+	}
+	return STR_NONE;
+}
+
 /* ---- Lines ----------------------------------------------------------------- */
 
 /* The first byte that no field value may hold, or end. */

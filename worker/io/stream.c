@@ -82,6 +82,9 @@ stream_reserve(struct stream *st, size_t need)
 		old->tail = (uint32_t)len;
 		return 0;
 	}
+	/* What is large already doubles, or it would be copied too often. */
+	if (len >= IOBUF_LARGE && need < len)
+		need = len;
 	if ((b = iobuf_get(r, len + need)) == NULL)
 		return -ENOMEM;
 	if (old != NULL) {

@@ -9,12 +9,8 @@
 
 #include <errno.h>
 
-#define HEAD_MAX	(64 * 1024)
 /* Shorter bodies are not worth two more system calls. */
 #define SPLICE_MIN	(128 * 1024)
-
-static const struct h1_limits head_limits = { .line = 16 << 10,
-    .field = 32 << 10, .head = HEAD_MAX, .fields = FIELDS_RECEIVED };
 
 enum reason
 upstream_reason(int err)
@@ -281,7 +277,7 @@ fill_head(struct fiber *f, struct upstream *u, struct stream *client,
 
 		if (iobuf_len(b) > 0) {
 			r = h1_scan(&scan, (const char *)b->data + b->head,
-			    iobuf_len(b), &head_limits, &err);
+			    iobuf_len(b), &u->limits, &err);
 			if (r < 0)
 				return err.reason == REASON_UPSTREAM_TOO_LARGE ?
 				    -EMSGSIZE : -EBADMSG;
@@ -291,7 +287,7 @@ fill_head(struct fiber *f, struct upstream *u, struct stream *client,
 			}
 		} else if ((r = wait_answer(f, u, client)) < 0)
 			return r;
-		r = stream_fill(f, &u->st, HEAD_MAX + 1);
+		r = stream_fill(f, &u->st, u->limits.head + 1);
 		if (r == 0)	/* a cut head is no head */
 			return iobuf_len(u->st.in) == 0 ? -EPIPE : -EBADMSG;
 		if (r < 0)
@@ -316,7 +312,7 @@ upstream_read_head(struct fiber *f, struct upstream *u, struct str method,
 	if ((u->head = stream_detach(&u->st, n, &r)) == NULL)
 		return -ENOMEM;
 	r = h1_parse_response(&u->resp, &u->fields, (const char *)
-	    u->head->data + u->head->head - n, n, &head_limits, method);
+	    u->head->data + u->head->head - n, n, &u->limits, method);
 	if (r < 0) {
 		u->broken = true;
 		return r;

@@ -37,6 +37,7 @@ struct upstream {
 	struct stream *client;		/* whose leaving ends the body, or NULL */
 	unsigned max_idle;		/* of its transport */
 	nsec_t idle_timeout;
+	struct h1_limits limits;	/* of heads */
 	struct iovec iov[3];		/* body bytes in flight */
 	char size[20];			/* their chunk line */
 	bool relayed;			/* its body goes on as it comes; see upstream_read_body() */

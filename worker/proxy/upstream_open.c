@@ -17,6 +17,7 @@
 #include <stdlib.h>
 #include <unistd.h>
 
+#define HEAD_MAX	(64 * 1024)	/* unless the router says more */
 #define SHED_TRIES	10
 #define SHED_PAUSE	(2 * NSEC_MSEC)	/* until a closed one is gone */
 
@@ -266,6 +267,17 @@ may_speak_http2(const struct opening *o, unsigned how)
 	    (o->sv->scheme == TSCHEME_HTTPS && !o->tr->disable_http2);
 }
 
+static struct h1_limits
+head_limits(const struct exchange *x)
+{
+	struct h1_limits lim = { .line = 16 << 10, .field = 32 << 10,
+	    .head = HEAD_MAX, .fields = FIELDS_RECEIVED };
+
+	if (x->router != NULL && x->router->max_header_bytes > HEAD_MAX)
+		lim.field = lim.head = x->router->max_header_bytes;
+	return lim;
+}
+
 int
 upstream_open(struct fiber *f, struct exchange *x, const struct tserver *sv,
     const struct ttransport *tr, unsigned how, struct upstream **ret,
@@ -298,6 +310,7 @@ upstream_open(struct fiber *f, struct exchange *x, const struct tserver *sv,
 	u->idle_timeout = tr->idle_conn_timeout_ns;
 	u->fields = (struct fields){ u->store, 0, FIELDS_MAX };
 	u->sent_all = u->body_done = u->broken = false;
+	u->limits = head_limits(x);
 	u->given = 0;
 	u->client = NULL;
 	u->relayed = u->quiet = false;
