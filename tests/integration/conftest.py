@@ -1,12 +1,19 @@
 # SPDX-License-Identifier: BSD-2-Clause
 """Fixtures of every integration test; each test runs on both I/O backends."""
 import os
+import shutil
+import sys
+import tempfile
+from pathlib import Path
 
 import pytest
 
 from harness.akkod import Akkod
+from harness.netns import Namespace
 from harness.pki import Authority
 from harness.upstream import Upstream, echo
+
+sys.path.insert(0, str(Path(__file__).parents[1] / "rig"))
 
 BACKENDS = os.environ.get("AKKOD_TEST_IO", "uring,epoll").split(",")
 
@@ -125,3 +132,36 @@ def akkod_each(tmp_path):
 def authority(tmp_path_factory):
     """A certificate authority for the whole run."""
     return Authority(tmp_path_factory.mktemp("pki"))
+
+
+@pytest.fixture(scope="session")
+def _cluster_of_session():
+    """A Kubernetes API server in a network namespace of its own, for them all."""
+    from kubernetes import Cluster
+
+    # The controller, which is nobody, reads the kubeconfig and what it names;
+    # pytest's own directories are closed to it.
+    directory = tempfile.mkdtemp(prefix="akkod-cluster-")
+    os.chmod(directory, 0o755)
+    inside = Namespace("10.99.0.1/16")
+    c = Cluster(directory, Authority(f"{directory}/pki"))
+    try:
+        with inside:
+            c.start()
+        yield inside, c
+    finally:
+        c.close()
+        inside.close()
+        shutil.rmtree(directory)
+
+
+@pytest.fixture(scope="module")
+def shared_cluster(_cluster_of_session):
+    """The API server that modules share; each is in its network meanwhile.
+
+    What a module leaves there, others see: it takes namespaces of its own and
+    removes what the whole cluster has only once.
+    """
+    inside, c = _cluster_of_session
+    with inside:
+        yield c

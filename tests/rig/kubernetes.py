@@ -9,15 +9,11 @@ import urllib.error
 import urllib.request
 from pathlib import Path
 
+import yaml
 from cryptography.hazmat.primitives import serialization
 
 HERE = Path(__file__).parent
-GROUP = "traefik.io"
-KINDS = {"ingressroutes": "IngressRoute", "ingressroutetcps": "IngressRouteTCP",
-         "ingressrouteudps": "IngressRouteUDP", "middlewares": "Middleware",
-         "middlewaretcps": "MiddlewareTCP", "serverstransports": "ServersTransport",
-         "serverstransporttcps": "ServersTransportTCP", "tlsoptions": "TLSOption",
-         "tlsstores": "TLSStore", "traefikservices": "TraefikService"}
+DEFINITIONS = HERE.parents[1] / "deploy/kubernetes/definitions.yaml"
 
 
 def programs():
@@ -26,20 +22,9 @@ def programs():
                                stdout=subprocess.PIPE).stdout.strip())
 
 
-def definition(plural, kind):
-    """A CustomResourceDefinition that takes any spec."""
-    anything = {"type": "object", "x-kubernetes-preserve-unknown-fields": True}
-    return {
-        "apiVersion": "apiextensions.k8s.io/v1",
-        "kind": "CustomResourceDefinition",
-        "metadata": {"name": f"{plural}.{GROUP}"},
-        "spec": {
-            "group": GROUP, "scope": "Namespaced",
-            "names": {"plural": plural, "kind": kind, "singular": kind.lower()},
-            "versions": [{
-                "name": "v1alpha1", "served": True, "storage": True,
-                "schema": {"openAPIV3Schema": {
-                    "type": "object", "properties": {"spec": anything}}}}]}}
+def definitions():
+    """The kinds of traefik.io as users install them."""
+    return list(yaml.safe_load_all(DEFINITIONS.read_text()))
 
 
 class Cluster:
@@ -112,11 +97,13 @@ class Cluster:
                     "--initial-advertise-peer-urls", "http://127.0.0.1:2380",
                     "--initial-cluster", "default=http://127.0.0.1:2380")
         self.start_api()
-        for plural, kind in KINDS.items():
+        for d in definitions():
             self.post("/apis/apiextensions.k8s.io/v1/customresourcedefinitions",
-                      definition(plural, kind))
-        for plural in KINDS:
-            self.wait(lambda p=plural: self.get(f"/apis/{GROUP}/v1alpha1/{p}"))
+                      d)
+        for d in definitions():
+            self.wait(lambda s=d["spec"]: self.get(
+                f"/apis/{s['group']}/{s['versions'][0]['name']}/"
+                f"{s['names']['plural']}"))
         return self
 
     def start_api(self, *extra):

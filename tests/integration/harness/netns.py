@@ -17,15 +17,20 @@ class Namespace:
     """Entered by the calling thread, and by threads and programs it starts.
 
     Loopback is up and has the networks given, so that any address in them can
-    be listened on.
+    be listened on. It may be left and entered again.
     """
 
     def __init__(self, *networks):
         self.networks = networks
+        self.inside = None
 
     def __enter__(self):
         self.before = os.open("/proc/thread-self/ns/net", os.O_RDONLY)
+        if self.inside is not None:
+            _check(_libc.setns(self.inside, CLONE_NEWNET), "setns")
+            return self
         _check(_libc.unshare(CLONE_NEWNET), "unshare")
+        self.inside = os.open("/proc/thread-self/ns/net", os.O_RDONLY)
         subprocess.run(["ip", "link", "set", "lo", "up"], check=True)
         for network in self.networks:
             subprocess.run(["ip", "addr", "add", network, "dev", "lo"],
@@ -35,3 +40,9 @@ class Namespace:
     def __exit__(self, *_):
         _check(_libc.setns(self.before, CLONE_NEWNET), "setns")
         os.close(self.before)
+
+    def close(self):
+        """Forgets it, once it is left; processes in it keep it alive."""
+        if self.inside is not None:
+            os.close(self.inside)
+            self.inside = None
