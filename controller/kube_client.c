@@ -6,6 +6,7 @@
 #include "buf.h"
 #include "kube_events.h"
 #include "kube_http.h"
+#include "kube_json.h"
 #include "kube_writer.h"
 #include "log.h"
 
@@ -25,6 +26,7 @@
 #define ABSENT_MAX	(60 * NSEC_SEC)
 #define REFUSALS	3		/* in a row: roles come late at a server's start */
 #define SHORT_WATCH	NSEC_SEC	/* without an event: as an error */
+#define LOOK_AGAIN	500		/* milliseconds, see kube_client_turn() */
 
 enum state { WAITING, LISTING, WATCHING };
 
@@ -60,6 +62,7 @@ struct kube_client {
 	struct kube_events *events;
 	struct watcher *v;
 	unsigned n;
+	bool moved;	/* something came since the last look at it */
 };
 
 /* ---- Time -------------------------------------------------------------------- */
@@ -247,14 +250,14 @@ take_event(struct watcher *w, json_t *event)
 }
 
 static void
-take_line(struct watcher *w, struct str line)
+take_line(struct watcher *w, char *line, size_t n)
 {
 	json_error_t err;
 	json_t *event;
 
-	if (str_trim(line).n == 0)
+	if (str_trim(str_n(line, n)).n == 0)
 		return;
-	if ((event = json_loadb(line.p, line.n, 0, &err)) == NULL) {
+	if ((event = kube_json_load(line, n, &err)) == NULL) {
 		w->failed = true;
 		snprintf(w->error, sizeof(w->error), "an event is not JSON: %s",
 		    err.text);
@@ -272,7 +275,7 @@ take_lines(struct watcher *w)
 	ptrdiff_t end;
 
 	while (!w->failed && (end = str_chr(rest, '\n')) >= 0) {
-		take_line(w, str_head(rest, (size_t)end));
+		take_line(w, w->body.p + (rest.p - w->body.p), (size_t)end);
 		rest = str_from(rest, (size_t)end + 1);
 	}
 	if (rest.n > 0 && rest.p != w->body.p)
@@ -295,6 +298,7 @@ on_bytes(char *p, size_t size, size_t n, void *arg)
 	struct watcher *w = arg;
 
 	(void)size;	/* is 1 */
+	w->c->moved = true;
 	buf_put(&w->body, p, n);
 	if (buf_failed(&w->body)) {
 		snprintf(w->error, sizeof(w->error), "more than %zu bytes",
@@ -312,9 +316,10 @@ on_bytes(char *p, size_t size, size_t n, void *arg)
 static int
 take_page(struct watcher *w)
 {
+	static char none[1];
 	json_error_t err;
-	json_t *list = json_loadb(w->body.p != NULL ? w->body.p : "",
-	    w->body.n, 0, &err), *items = json_object_get(list, "items");
+	json_t *list = kube_json_load(w->body.p != NULL ? w->body.p : none,
+	    w->body.n, &err), *items = json_object_get(list, "items");
 	const struct kube_resource *r = &kube_resources[w->what->kind];
 	size_t i;
 	json_t *o;
@@ -495,15 +500,17 @@ start_due(struct kube_client *c, int most)
 }
 
 static void
-reap(struct kube_client *c)
+perform(struct kube_client *c)
 {
 	struct watcher *w;
 	CURLMsg *m;
 	int left;
 
+	(void)curl_multi_perform(kube_http_multi(c->http), &left);
 	while ((m = curl_multi_info_read(kube_http_multi(c->http), &left)) != NULL)
 		if (m->msg == CURLMSG_DONE && curl_easy_getinfo(m->easy_handle,
 		    CURLINFO_PRIVATE, (char **)&w) == CURLE_OK) {
+			c->moved = true;
 			if ((void *)w == c->events)
 				kube_events_ended(c->events, m->data.result);
 			else if (w != NULL)
@@ -518,19 +525,27 @@ kube_client_turn(struct kube_client *c, struct pollfd *extra, unsigned n,
     int timeout_ms)
 {
 	struct curl_waitfd fds[64];
-	int running;
 
 	timeout_ms = kube_writer_start(c->writer, start_due(c, timeout_ms));
 	timeout_ms = kube_events_start(c->events, timeout_ms);
-	(void)curl_multi_perform(kube_http_multi(c->http), &running);
+	/*
+	 * What one stream of a connection reads may be for another, which has it
+	 * only now, and no socket will tell: then there is no wait, and in any
+	 * case none that is long (libcurl 7.88 loses sight of some).
+	 */
+	c->moved = false;
+	perform(c);
+	if (c->moved)
+		timeout_ms = 0;
+	else if (timeout_ms > LOOK_AGAIN)
+		timeout_ms = LOOK_AGAIN;
 	for (unsigned i = 0; i < n && i < ARRAY_SIZE(fds); i++)
 		fds[i] = (struct curl_waitfd){ extra[i].fd, extra[i].events,
 		    0 };
 	(void)curl_multi_poll(kube_http_multi(c->http), fds, n, timeout_ms, NULL);
 	for (unsigned i = 0; i < n && i < ARRAY_SIZE(fds); i++)
 		extra[i].revents = fds[i].revents;
-	(void)curl_multi_perform(kube_http_multi(c->http), &running);
-	reap(c);
+	perform(c);
 }
 
 struct kube_client *

@@ -16,6 +16,7 @@ libcontroller_a_SOURCES = \
 	controller/kube_client.c controller/kube_client.h \
 	controller/kube_events.c controller/kube_events.h \
 	controller/kube_http.c controller/kube_http.h \
+	controller/kube_json.c controller/kube_json.h \
 	controller/kube_writer.c controller/kube_writer.h \
 	controller/kube_names.c controller/kube_names.h \
 	controller/kube_out.c controller/kube_out.h \
@@ -43,3 +44,15 @@ tests_unit_test_crd_CPPFLAGS = $(AM_CPPFLAGS) $(I_CONTROLLER) \
 tests_unit_test_crd_SOURCES = tests/unit/test_crd.c \
 	tests/unit/kube_world.c tests/unit/kube_world.h tests/unit/unit.h
 tests_unit_test_crd_LDADD = $(CONTROLLER_TEST_LIBS)
+UNIT_TESTS += tests/unit/test_kube_json
+tests_unit_test_kube_json_CPPFLAGS = $(AM_CPPFLAGS) $(I_CONTROLLER) \
+	-I$(srcdir)/tests/unit
+tests_unit_test_kube_json_SOURCES = tests/unit/test_kube_json.c \
+	tests/unit/unit.h
+tests_unit_test_kube_json_LDADD = $(CONTROLLER_TEST_LIBS)
+FUZZ_TARGETS += tests/fuzz/fuzz_kube_json
+tests_fuzz_fuzz_kube_json_CPPFLAGS = $(AM_CPPFLAGS) $(I_CONTROLLER)
+tests_fuzz_fuzz_kube_json_SOURCES = tests/fuzz/fuzz_kube_json.c $(FUZZ_MAIN)
+tests_fuzz_fuzz_kube_json_LDADD = libcontroller.a libconfig.a libauth.a \
+	libtls.a libshm.a libbase.a $(ALL_LIBS)
+tests_fuzz_fuzz_kube_json_LDFLAGS = $(AM_LDFLAGS) $(FUZZ_LINK)
