@@ -50,6 +50,12 @@ crd_build(struct kube_view *v, const struct kube_provider *opt,
 			kube_refuse(out, "%s is not supported yet",
 			    kube_resources[o->kind].kind);
 		return;
+	/* No router that could use one is there either. */
+	case KUBE_MIDDLEWARE_TCP:
+	case KUBE_SERVERS_TRANSPORT_TCP:
+		kube_refuse(out, "%s is not supported yet",
+		    kube_resources[o->kind].kind);
+		return;
 	case KUBE_MIDDLEWARE:
 		crd_middleware(&c);
 		return;

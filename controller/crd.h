@@ -9,12 +9,13 @@
 
 #include "provider.h"
 
-/* The kinds that it makes something of. */
+/* The kinds that it makes something of, or says that it cannot. */
 #define CRD_ROOTS							\
 	(1u << KUBE_INGRESS_ROUTE | 1u << KUBE_INGRESS_ROUTE_TCP |	\
 	1u << KUBE_INGRESS_ROUTE_UDP | 1u << KUBE_MIDDLEWARE |		\
 	1u << KUBE_TLS_OPTION | 1u << KUBE_TLS_STORE |			\
-	1u << KUBE_TRAEFIK_SERVICE | 1u << KUBE_SERVERS_TRANSPORT)
+	1u << KUBE_TRAEFIK_SERVICE | 1u << KUBE_SERVERS_TRANSPORT |	\
+	1u << KUBE_MIDDLEWARE_TCP | 1u << KUBE_SERVERS_TRANSPORT_TCP)
 
 provider_fn crd_build;
 

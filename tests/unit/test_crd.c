@@ -360,7 +360,8 @@ static const struct world_case others[] = {
 	    "'forwardingTimeouts': {'dialTimeout': 42}") "]",
 	    R2 "X shop-shop-test: name= roots=0 certs=0 dial=42000ms\n" },
 	{ "tcp", NULL, "[" OBJ("IngressRouteTCP", "shop", "db", "'routes': "
-	    "[]") "]", R2 },
+	    "[]") ", " OBJ("MiddlewareTCP", "shop", "few", "") ", "
+	    OBJ("ServersTransportTCP", "shop", "slow", "") "]", R2 },
 };
 
 START_TEST(other_kinds)
@@ -502,6 +503,9 @@ START_TEST(what_is_refused_is_told)
 		{ "[" OBJ("IngressRouteTCP", "shop", "db", "") "]",
 		    "IngressRouteTCP shop/db: IngressRouteTCP is not "
 		    "supported yet\n" },
+		{ "[" OBJ("MiddlewareTCP", "shop", "few", "") "]",
+		    "MiddlewareTCP shop/few: MiddlewareTCP is not supported "
+		    "yet\n" },
 		{ MORE(", 'middlewares': [{'name': 'm', 'namespace': "
 		    "'other'}]"), "IngressRoute shop/front.route: "
 		    "spec.routes[0]: \"m\" is in namespace other "
