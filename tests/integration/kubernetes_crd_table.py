@@ -249,8 +249,8 @@ COMPOSED = [
 ]
 
 CHECK = {"healthCheck": {"path": "/x", "interval": "15s"}}
-CHECKED = " check=path:/x,interval:15s,unhealthyInterval:15s,timeout:5s," \
-    "followRedirects:True"
+# timeout and followRedirects have their defaults, which are not shown.
+CHECKED = " check=path:/x,interval:15s,unhealthyInterval:15s"
 
 ENTRIES = [
     case("105", both("https://ext.demo.test:443" + CHECKED),

@@ -139,7 +139,7 @@ RULES = [
                       'PathPrefix("/a")', more=" BROKEN") + S,
          front(rule("*.demo.test", path("/a")),
                annotations=ann(rulesyntax="v2")),
-         notes=["Ingress shop/front: .*rule syntax"]),
+         notes=['Ingress shop/front: .*ruleSyntax "v2" is not supported']),
 ]
 
 ANNOTATIONS = [

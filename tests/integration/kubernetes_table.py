@@ -347,16 +347,6 @@ class Board:
             assert time.monotonic() < end, "not within the time limit"
             time.sleep(0.05)
 
-    def waits(self, case):
-        """What akkod itself says that it does not have yet; None: nothing."""
-        if case.refused or case.alone or "not supported" in str(case.notes):
-            return None
-        for n in refusals(self.akkod(case.options)):
-            if case.shop + "/" in n and (m := re.search(
-                    r'"[A-Za-z0-9]+" is not supported( yet)?', n)):
-                return m.group()
-        return None
-
     # -- cases ---------------------------------------------------------------
 
     def routes(self, a):

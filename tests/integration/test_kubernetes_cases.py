@@ -35,8 +35,6 @@ ORDER = sorted(TABLE, key=lambda c: (c.alone, repr(sorted(c.options))))
 
 @pytest.mark.parametrize("case", ORDER, ids=repr)
 def test_case(board, case):
-    if waits := board.waits(case):
-        pytest.xfail(waits)
     if case.refused:
         board.check_refused(case)
     elif case.alone:
