@@ -590,5 +590,117 @@ START_TEST(topping_up)
 }
 END_TEST
 
+/* ---- Giving the descriptor away --------------------------------------------- */
+
+static void
+settle_main(struct fiber *f, void *arg)
+{
+	struct rig *g = arg;
+
+	sock_hold(g->b.s, f);
+	*(int *)g->b.s->arg = stream_settle(f, &g->b);
+	sock_hold(g->b.s, NULL);
+}
+
+static int
+settle(struct rig *g)
+{
+	static int r;
+
+	r = 1;
+	g->b.s->arg = &r;
+	ck_assert_ptr_nonnull(fiber_start(g->r, settle_main, g, "settle"));
+	run_until_idle(g->r);
+	/* The kernel has nothing of it any more. */
+	ck_assert_int_eq(g->b.s->rx, SOCK_RX_IDLE);
+	ck_assert_uint_eq(g->b.s->inflight, 0);
+	return r;
+}
+
+static void
+on_nothing(struct sock *s)
+{
+	(void)s;
+}
+
+/*
+ * What came before is in hand, what comes later is whose descriptor it is then;
+ * nothing is lost, twice there or out of order.
+ */
+START_TEST(settling)
+{
+	FOR_REAL(b) {
+		struct rig g;
+		char got[64];
+		int other;
+
+		rig_open(&g, b, PLAIN, 0);
+		g.b.s->notify = on_nothing;
+		stream_park(&g.b);
+		turns(g.r, 2);
+		ck_assert_int_eq(settle(&g), 0);
+		ck_assert(!stream_has_unread(&g.b));
+		/* Nobody here takes what the other owner is to have. */
+		other = fcntl(g.fds[1], F_DUPFD_CLOEXEC, 0);
+		ck_assert_int_eq(write(g.fds[0], "theirs", 6), 6);
+		turns(g.r, 3);
+		ck_assert_int_eq(read(other, got, sizeof(got)), 6);
+		/* Taken back, it goes on. */
+		stream_park(&g.b);
+		turns(g.r, 2);
+		for (int i = 0; i < 3; i++) {
+			ck_assert_int_eq(write(g.fds[0], "one two three" +
+			    4 * i, i == 2 ? 5 : 4), i == 2 ? 5 : 4);
+			if (i < 2)
+				turns(g.r, 2);
+		}
+		ck_assert_int_eq(settle(&g), 0);
+		/* The rest, if any, is still with the kernel. */
+		size_t n = iobuf_len(g.b.in);
+		ssize_t more = read(other, got, sizeof(got));
+
+		ck_assert_uint_eq(n + (more > 0 ? (size_t)more : 0), 13);
+		ck_assert_mem_eq(g.b.in->data + g.b.in->head,
+		    "one two three", n);
+		if (more > 0)
+			ck_assert_mem_eq(got, "one two three" + n,
+			    (size_t)more);
+		stream_consume(&g.b, n);
+		close(other);
+		rig_close(&g);
+	}
+}
+END_TEST
+
+/* An end is not hidden: the stream is to be read on here. */
+START_TEST(settling_at_the_end)
+{
+	FOR_REAL(b) {
+		struct rig g;
+		int r = 1;
+
+		rig_open(&g, b, PLAIN, 0);
+		g.b.s->notify = on_nothing;
+		stream_park(&g.b);
+		turns(g.r, 2);
+		ck_assert_int_eq(write(g.fds[0], "last", 4), 4);
+		ck_assert_int_eq(shutdown(g.fds[0], SHUT_WR), 0);
+		turn_until(g.r, g.b.s->rx == SOCK_RX_READY);
+		g.b.s->arg = &r;
+		ck_assert_ptr_nonnull(fiber_start(g.r, settle_main, &g,
+		    "settle"));
+		run_until_idle(g.r);
+		ck_assert_uint_eq(g.b.s->inflight, 0);
+		ck_assert_uint_eq(iobuf_len(g.b.in), 4);
+		/* Seen already, or for the next who receives. */
+		ck_assert(r == 0 || (r == -EPIPE && g.b.s->rx ==
+		    SOCK_RX_READY && g.b.s->rx_res == 0));
+		stream_consume(&g.b, 4);
+		rig_close(&g);
+	}
+}
+END_TEST
+
 UNIT_MAIN("stream", conversations, in_pieces, truncation, handshake_fails,
-    watching, parking, detach_and_limits, topping_up)
+    watching, parking, detach_and_limits, topping_up, settling,
+    settling_at_the_end)

@@ -7,6 +7,7 @@
 #include "tls_pair.h"
 
 #include "layer.h"
+#include "state.h"
 #include "tls_craft.h"
 #include "tls_impl.h"
 #include "unit.h"
@@ -377,5 +378,126 @@ START_TEST(programs)
 }
 END_TEST
 
+/* ---- In another process ------------------------------------------------------- */
+
+/* The connection goes on from its state, which changes nothing in the old one. */
+static void
+resume(struct end *e, struct tls_contexts *set)
+{
+	struct tls_state s;
+	struct tls_held held;
+	struct tls_conn *c;
+
+	ck_assert_int_eq(tls_state_get(e->c, &s, &held), 0);
+	ck_assert_uint_eq(held.clear.n + held.header.n + held.body.n, 0);
+	c = tls_state_resume(set, &s);
+	ck_assert_ptr_nonnull(c);
+	ck_assert_str_eq(tls_facts(c)->cipher, tls_facts(e->c)->cipher);
+	ck_assert(str_eq(tls_facts(c)->sni, tls_facts(e->c)->sni));
+	ck_assert(tls_facts(c)->resumed == tls_facts(e->c)->resumed);
+	tls_free(e->c);
+	e->c = c;
+}
+
+START_TEST(goes_on_elsewhere)
+{
+	for (size_t i = 0; i < ARRAY_SIZE(suites); i++) {
+		struct tls_contexts *set = tls_contexts_new();
+		struct tls_stats st;
+		struct rig r;
+		struct pair *p;
+
+		rig_open(&r, true, true);
+		p = rig_pair(&r, suites[i], 0);
+		ck_assert_int_eq(pair_handshake(p, 0), 0);
+		for (int k = 0; k < 3; k++) {
+			pair_send(&p->client, &p->server, "ping", 4, 0);
+			pair_send(&p->server, &p->client, "pong", 4, 3);
+			resume(&p->server, set);
+			if (k == 1)
+				resume(&p->client, set);
+		}
+		pair_send(&p->client, &p->server, "over", 4, 1);
+		tls_contexts_stats(set, &st);
+		ck_assert_uint_eq(st.own, 2);
+		pair_free(p);
+		tls_contexts_stats(set, &st);
+		ck_assert_uint_eq(st.own, 0);
+		tls_contexts_free(set);
+		rig_close(&r);
+	}
+}
+END_TEST
+
+/* Half a record, and a key that changes afterwards, in both directions. */
+START_TEST(goes_on_amid_a_record)
+{
+	struct tls_contexts *set = tls_contexts_new();
+	struct rig r;
+	struct pair *p;
+	struct tls_state s;
+	struct tls_held held;
+	struct iovec iov = { (char *)(uintptr_t)"hello", 5 };
+	uint8_t sealed[256], in[256], opened[64];
+	struct tls_io io = { .out = sealed, .out_cap = sizeof(sealed) };
+
+	rig_open(&r, true, true);
+	p = rig_pair(&r, suites[0], 0);
+	ck_assert_int_eq(pair_handshake(p, 0), 0);
+	/* The client's next record changes its key, and asks for ours. */
+	p->client.c->own->owes_update = true;
+	ck_assert_int_eq(tls_write(p->client.c, &io, &iov, 1), 5);
+	for (size_t cut = 1; cut < io.out_n; cut++) {
+		struct tls_io half = { .in = sealed, .in_n = cut };
+		struct tls_conn *c, *first = p->server.c;
+		size_t n;
+
+		/* From the same state each time. */
+		ck_assert_int_eq(tls_state_get(first, &s, &held), 0);
+		c = tls_state_resume(set, &s);
+		(void)tls_read(c, &half, opened, sizeof(opened));
+		ck_assert_uint_eq(half.in_n, 0);
+		ck_assert_int_eq(tls_state_get(c, &s, &held), 0);
+		memcpy(in, held.header.p, n = held.header.n);
+		if (held.body.n > 0)
+			memcpy(in + n, held.body.p, held.body.n);
+		n += held.body.n;
+		memcpy(in + n, sealed + cut, io.out_n - cut);
+		n += io.out_n - cut;
+		tls_free(c);
+		c = tls_state_resume(set, &s);
+		half = (struct tls_io){ .in = in, .in_n = n };
+		ck_assert_int_eq(tls_read(c, &half, opened, sizeof(opened)), 5);
+		ck_assert_mem_eq(opened, "hello", 5);
+		tls_free(c);
+	}
+	pair_free(p);
+	tls_contexts_free(set);
+	rig_close(&r);
+}
+END_TEST
+
+/* What OpenSSL has, and what is over, has none. */
+START_TEST(no_state)
+{
+	struct tls_state s;
+	struct tls_held held;
+	struct rig r;
+	struct pair *p;
+
+	rig_open(&r, false, true);
+	p = rig_pair(&r, suites[0], 0);
+	ck_assert_int_eq(pair_handshake(p, 0), 0);
+	ck_assert(!tls_state_has(p->server.c) && tls_state_has(p->client.c));
+	ck_assert_int_eq(tls_state_get(p->server.c, &s, &held), -ENOTSUP);
+	ck_assert_int_eq(tls_state_get(p->client.c, &s, &held), 0);
+	p->client.c->own->broken = true;
+	ck_assert_int_eq(tls_state_get(p->client.c, &s, &held), -ENOTSUP);
+	pair_free(p);
+	rig_close(&r);
+}
+END_TEST
+
 UNIT_MAIN("tls_takeover", any_combination, older_versions_stay, no_tickets,
-    openssl_updates_its_keys, update_before_takeover, each_step_alone, programs)
+    openssl_updates_its_keys, update_before_takeover, each_step_alone, programs,
+    goes_on_elsewhere, goes_on_amid_a_record, no_state)
