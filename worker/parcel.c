@@ -211,6 +211,8 @@ tunnel(struct walk *w, struct parcel_tunnel *t)
 	bytes(w, t->frame_head, t->frame_have, "frame head");
 	duration(w, &t->idle, "idle time");
 	wrong(w, t->idle == 0, "idle time");
+	t->load = (uint32_t)number(w, t->load, 4, LIVE_SERVERS, "load");
+	t->live = number(w, t->live, 8, UINT64_MAX, "live state");
 	flag(w, &t->has_line, "has line");
 	if (t->has_line) {
 		duration(w, &t->line_age, "line age");

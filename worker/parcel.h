@@ -12,10 +12,11 @@
 
 #include "addr.h"
 #include "clock.h"
+#include "live.h"
 #include "state.h"
 
 /* Whenever anything about the bytes changes. */
-#define PARCEL_VERSION		1
+#define PARCEL_VERSION		2
 #define PARCEL_MAX		((size_t)128 * 1024)
 /* Of each kind of buffered bytes of one side; more means that it is not quiet. */
 #define PARCEL_BYTES_MAX	((size_t)24 * 1024)
@@ -44,6 +45,8 @@ struct parcel_tunnel {
 	uint64_t frame_left;		/* struct websocket_frames */
 	uint8_t frame_head[14], frame_have;
 	nsec_t idle;
+	uint32_t load;			/* counts for this server, from 1 on; 0 */
+	uint64_t live;			/* the live state (its seed) that counts */
 	bool has_line;			/* of the access log, for its end */
 	nsec_t line_age;
 	struct str line;

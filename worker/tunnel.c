@@ -510,6 +510,10 @@ tunnel_pack(struct tunnel *t, struct parcel_tunnel *ret)
 	memcpy(ret->frame_head, t->frames.head, sizeof(ret->frame_head));
 	ret->frame_have = t->frames.have;
 	ret->idle = t->idle;
+	ret->live = t->w->live->seed;
+	if (t->load != NULL)
+		ret->load = 1 + (uint32_t)(((char *)t->load -
+		    (char *)t->w->live->loads) / sizeof(*t->w->live->loads));
 	ret->has_line = t->line != NULL;
 	if (t->line != NULL) {
 		access_deferred_get(t->line, &ret->line, &start);
@@ -532,6 +536,14 @@ take_state(struct tunnel *t, const struct parcel_tunnel *p)
 	t->frames.have = p->frame_have;
 	t->idle = p->idle;
 	t->ends = NSEC_NEVER;
+	/* Another live state has other servers under these numbers. */
+	if (p->load != 0 && p->live == t->w->live->seed)
+		t->load = &t->w->live->loads[p->load - 1].in_flight[t->w->id];
+	if (t->load != NULL && atomic_load_explicit(t->load,
+	    memory_order_relaxed) == UINT16_MAX)
+		t->load = NULL;
+	if (t->load != NULL)
+		live_bump(*t->load, 1);
 }
 
 int

@@ -393,6 +393,35 @@ tls:
     assert 3.5 < time.monotonic() - since < 5.5
 
 
+def test_what_servers_have_to_do(io, tmp_path, upstream, clients):
+    """A tunnel counts for its server after it moved: the other one is asked."""
+    us = [upstream(serve), upstream(serve)]
+    a = Upgradable(tmp_path / "akkod", io, with_workers(1, """
+http:
+  routers:
+    all: {rule: "PathPrefix(`/`)", service: app}
+  services:
+    app: {loadBalancer: {strategy: p2c, servers: [{url: "http://127.0.0.1:@one@"}, {url: "http://127.0.0.1:@two@"}]}}
+"""), values={"one": us[0].port, "two": us[1].port})
+    try:
+        of = []
+        for _ in range(8):
+            before = len(us[0].requests)
+            c = tunnelled(a, clients)
+            of.append((c, 0 if len(us[0].requests) > before else 1))
+        gone = [c for c, i in of if i == 0]
+        assert len(gone) == 4
+        upgrade(a)
+        for c in gone:
+            c.close()
+        proc.until(lambda: a.status()["workers"][0]["connections"] == 4)
+        for _ in range(4):
+            tunnelled(a, clients)
+        assert [len(u.requests) for u in us] == [8, 4]
+    finally:
+        a.close()
+
+
 # ---- What does not move --------------------------------------------------------------
 
 

@@ -44,6 +44,8 @@ make_tunnel(struct parcel_tunnel *t, bool tls)
 	t->frame_head[0] = 0x81;
 	t->frame_head[1] = 0xfe;
 	t->idle = 3600 * NSEC_SEC;
+	t->load = LIVE_SERVERS;
+	t->live = 1234;
 	t->has_line = true;
 	t->line_age = 5 * NSEC_SEC;
 	t->line = STR("{\"DownstreamStatus\":101}\n");
