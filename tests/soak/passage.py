@@ -44,7 +44,7 @@ http:
 """
 
 
-def text(workers=2):
+def text(workers=3):
     return CONFIG.replace("WORKERS", str(workers))
 
 
@@ -160,15 +160,15 @@ class Passage:
         good = True
         for _ in range(2):
             good &= self.step("upgrade", self.upgrade, self.s.worker_pids)
-        return good & self.step("2 workers to 1", self.fewer,
-                                lambda: self.s.worker_pids()[1:])
+        return good & self.step("3 workers to 2", self.fewer,
+                                lambda: self.s.worker_pids()[2:])
 
     def upgrade(self):
         done = self.s.command("upgrade")
         assert done.returncode == 0, done.stderr
 
     def fewer(self):
-        self.s.reload(text(1))
+        self.s.reload(text(2))
 
     def close(self):
         for c in [*self.idle, *self.tunnels]:
