@@ -8,6 +8,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#define TEXT_MOST	1024
+
 void
 diags_fini(struct diags *d)
 {
@@ -54,6 +56,11 @@ diag_vadd(struct diags *d, enum diag_class class, struct place place,
 	if (place.file != NULL)
 		place.file = xstrdup(place.file);
 	buf_vprintf(&text, fmt, ap);
+	/* What somebody wrote may be of any length; nobody reads it all. */
+	if (text.n > TEXT_MOST) {
+		text.n = TEXT_MOST;
+		buf_puts(&text, STR("..."));
+	}
 	d->v[d->n++] = (struct diag){ class, place,
 	    object != NULL ? one_line(str_c(object)) : NULL,
 	    one_line(buf_str(&text)) };

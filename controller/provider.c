@@ -11,6 +11,7 @@
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #define NOTICES	512	/* more are in the log only */
 
@@ -221,21 +222,45 @@ is_taken(enum change_kind kind, struct str body)
 	return r == 0;
 }
 
-/* Only the name and why are left of what is too large. */
+#define POINTS_MOST	100	/* entry points of a router that is too large */
+
+/* A router keeps its match, so that no broader one takes its place. */
 static void
-replace(struct output *o, const struct kube_item *item, struct kube_out *out)
+keep_match(struct router *to, const struct router *from)
+{
+	static struct router_tls tls;
+
+	to->rule_text = from->rule_text;
+	to->priority = from->priority;
+	if (from->entry_points.n <= POINTS_MOST)
+		to->entry_points = from->entry_points;
+	if (from->tls != NULL)
+		to->tls = &tls;
+}
+
+/* Only the name and why are left of what is too large, and a router's match. */
+static void
+replace(struct output *o, const struct kube_item *item, const void *whole,
+    struct kube_out *out)
 {
 	const struct schema *s = change_schema(item->kind);
 	char *obj = xcalloc(1, s->bytes);
 
 	kube_refuse(out, "%s %.200s is too large, or names a file",
 	    change_words[item->kind], item->name);
+	if (item->kind == CHANGE_ROUTER)
+		keep_match((void *)obj, whole);
 	buf_reset(&o->body);
 	wire_encode(s, obj, &o->body);
+	if (!is_taken(item->kind, buf_str(&o->body))) {
+		memset(obj, 0, s->bytes);
+		buf_reset(&o->body);
+		wire_encode(s, obj, &o->body);
+	}
 	free(obj);
 	free(o->why);
 	o->why = xstrdup("it is too large, or names a file");
-	/* Without its rule a router has no match, without files a pair nothing. */
+	/* Without files a pair is nothing. */
 	o->verdict = VERDICT_BROKEN;
 	o->empty = item->kind == CHANGE_CERTIFICATE;
 }
@@ -271,10 +296,10 @@ encode(struct output *o, const struct kube_item *item, struct kube_out *out)
 	else
 		free(why);
 	wire_encode(s, obj, &o->body);
+	if (!is_taken(item->kind, buf_str(&o->body)))
+		replace(o, item, obj, out);
 	diags_fini(&d);
 	arena_fini(&a);
-	if (!is_taken(item->kind, buf_str(&o->body)))
-		replace(o, item, out);
 }
 
 static struct output *

@@ -29,7 +29,7 @@ compile_broken(struct compiler *c, struct object *o, const char *kind,
 	va_start(ap, fmt);
 	buf_vprintf(&b, fmt, ap);
 	va_end(ap);
-	res->why = world_printf(c->w, "%.*s", STR_ARG(buf_str(&b)));
+	res->why = world_printf(c->w, "%.1024s", buf_cstr(&b));
 	res->state = RESULT_BROKEN;
 	res->index = TNONE;
 	buf_fini(&b);
