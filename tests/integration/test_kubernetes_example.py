@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: BSD-2-Clause
-"""deploy/example/akko-kubernetes.yaml in a real API server: ten hosts."""
+"""deploy/example/akko-kubernetes.yaml in a real API server: ten hosts, served
+with deploy/example/akkod-kubernetes.yaml."""
 from pathlib import Path
 
 import pytest
@@ -7,11 +8,12 @@ import pytest
 from harness.akkod import Akkod
 from harness.upstream import Upstream
 from test_example import HOSTS, PORTS, login, service as named
-from test_kubernetes import (CONFIG, cluster, namespace, objects,  # noqa: F401
+from test_kubernetes import (cluster, namespace, objects,  # noqa: F401
                              service, tls_secret, until)
 
 pytestmark = pytest.mark.kubernetes
 EXAMPLE = Path(__file__).parents[2] / "deploy/example/akko-kubernetes.yaml"
+FRONT = EXAMPLE.with_name("akkod-kubernetes.yaml").read_text()
 LOGIN = "http://oauth2-proxy.akko.svc.cluster.local:4180/"
 
 
@@ -37,7 +39,11 @@ def world(cluster):  # noqa: F811
 
 @pytest.fixture(scope="module")
 def akko(cluster, world, module_io, tmp_path_factory):  # noqa: F811
-    a = Akkod(tmp_path_factory.mktemp("akko"), module_io, CONFIG,
+    text = FRONT
+    for port, name in ("80", "web"), ("443", "websecure"), ("8080", "probes"):
+        text = text.replace(f'":{port}"', f'"10.99.0.1:@{name}@"')
+    assert text.count("@") == 6
+    a = Akkod(tmp_path_factory.mktemp("akko"), module_io, text,
               env={"KUBECONFIG": str(cluster.kubeconfig)}, host="10.99.0.1")
     a.cafile = cluster.authority.file
     until(lambda: a.get("/", host="akko.local", entry_point="websecure",
@@ -74,3 +80,11 @@ def test_the_chain(akko):
     r = get(akko, "experiments.akko.local",
             headers=[("Cookie", "_oauth2_proxy=good")])
     assert r["Strict-Transport-Security"] == "max-age=31536000"
+
+
+def test_the_configuration_s_own_entry_points(akko):
+    assert akko.get("/readyz", host="probe", entry_point="probes").status == 200
+    r = akko.get("/x?y", host="bi.akko.local", entry_point="web")
+    assert r.status == 301
+    assert r["Location"] == \
+        f"https://bi.akko.local:{akko.ports['websecure']}/x?y"
