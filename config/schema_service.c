@@ -62,7 +62,7 @@ static const struct sfield health_fields[] = {
 	F("timeout", S_DURATION, health_check, timeout),
 	F("hostname", S_STR, health_check, hostname),
 	F("followRedirects", S_BOOL, health_check, follow_redirects),
-	F("headers", S_PAIRS, health_check, headers),
+	FS("headers", S_PAIRS, health_check, headers, SECRET_FIELDS),
 };
 SCHEMA(health, health_check, "healthCheck", .defaults = health_defaults,
     .may_stand_alone = true);

@@ -92,6 +92,9 @@ START_TEST(secrets_are_masked)
 	    "    h: {headers: {customRequestHeaders: {\n"
 	    "        authorization: t0psecret, X-Api-Key: t0psecret,\n"
 	    "        X-My-Token: t0psecret, Cookie: '', Plain: shown}}}\n"
+	    "  services:\n"
+	    "    s: {loadBalancer: {healthCheck: {path: /, headers: {\n"
+	    "        Authorization: t0psecret, X-Probe: yes}}}}\n"
 	    "tls: {certificates: [{certFile: c.pem, keyFile: k.pem}]}\n");
 	struct buf b = BUF_INIT;
 
@@ -102,6 +105,7 @@ START_TEST(secrets_are_masked)
 	ck_assert_ptr_nonnull(strstr(b.p, "keyFile: k.pem"));
 	ck_assert_ptr_nonnull(strstr(b.p, "Plain: shown"));
 	ck_assert_ptr_nonnull(strstr(b.p, "Cookie: \"\""));
+	ck_assert_ptr_nonnull(strstr(b.p, "X-Probe: "));
 	buf_fini(&b);
 	config_free(c);
 }
