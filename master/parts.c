@@ -501,6 +501,12 @@ parts_restore(struct parts *p, struct str bytes, const char **why)
 	for (int i = 0; i < CHANGE_PARTS; i++)
 		if (saved->part[i].npending != 0)
 			r = -EPROTO;
+	/* Nobody saves what was taken back; take_part() expects no holes. */
+	for (int i = 0; r == 0 && i < CHANGE_PARTS; i++)
+		if (saved->part[i].holes != 0) {
+			*why = "it takes back what it says";
+			r = -EPROTO;
+		}
 	for (int i = 0; r == 0 && i < CHANGE_PARTS; i++)
 		if (saved->part[i].synced && !p->part[i].synced &&
 		    p->part[i].n == 0)

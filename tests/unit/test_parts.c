@@ -200,6 +200,31 @@ START_TEST(restored_whole_or_not)
 }
 END_TEST
 
+/* A file that takes objects back is no snapshot that was ever written. */
+START_TEST(restored_with_holes)
+{
+	struct buf saved = BUF_INIT;
+	const char *why = NULL;
+	struct change gone = { .op = CHANGE_DELETE, .name = STR("r1") };
+	struct change end = { .op = CHANGE_SYNCED };
+
+	setup_parts();
+	ck_assert_int_eq(say_router("r1", "Path(`/1`)"), 0);
+	ck_assert_int_eq(say_router("r2", "Path(`/2`)"), 0);
+	ck_assert_int_eq(end_batch(true), 0);
+	parts_save(parts, &saved);
+	(void)change_put(&saved, &gone);
+	(void)change_put(&saved, &end);
+	end.op = CHANGE_COMMIT;
+	(void)change_put(&saved, &end);
+	setup_parts();
+	ck_assert_int_lt(parts_restore(parts, buf_str(&saved), &why), 0);
+	ck_assert_str_eq(why, "it takes back what it says");
+	ck_assert(!parts_restored(parts, PART_INGRESS));
+	buf_fini(&saved);
+}
+END_TEST
+
 START_TEST(states_of_watches)
 {
 	struct change_state s = { 12, 3, 5 * NSEC_SEC }, got;
@@ -307,4 +332,5 @@ START_TEST(hostile)
 END_TEST
 
 UNIT_MAIN("parts", counts_when_committed, same_again_is_no_change, restart,
-    saved_and_restored, restored_whole_or_not, states_of_watches, in_pieces_of_any_size, hostile)
+    saved_and_restored, restored_whole_or_not, restored_with_holes,
+    states_of_watches, in_pieces_of_any_size, hostile)
