@@ -145,6 +145,21 @@ settings_hash(const struct config *c)
 	return h;
 }
 
+static void plan_save(struct cluster *k);
+
+/* Also what was about to be written. */
+static void
+forget_snapshot(struct cluster *k)
+{
+	struct loop *l = k->m->loop;
+
+	loop_at(l, &k->recall, NSEC_NEVER);
+	loop_at(l, &k->save, NSEC_NEVER);
+	loop_at(l, &k->finish, NSEC_NEVER);
+	k->saved = 0;
+	snapshot_remove(k->m->state_dir);
+}
+
 void
 cluster_settings(struct master *m)
 {
@@ -153,15 +168,18 @@ cluster_settings(struct master *m)
 	bool had = k->settings.n != 0;
 
 	put_settings(m->source->config, &now);
+	if (now.n == 0 || !m->source->config->akkod.kubernetes_snapshot)
+		forget_snapshot(k);
 	if (str_eq(buf_str(&now), buf_str(&k->settings))) {
+		if (now.n != 0 && k->saved == 0)
+			plan_save(k);	/* it may have been off */
 		buf_fini(&now);
 		return;
 	}
 	buf_fini(&k->settings);
 	k->settings = now;
-	if (k->settings.n == 0 || !m->source->config->akkod.kubernetes_snapshot)
-		snapshot_remove(m->state_dir);
-	else if (!had && !m->opt.successor)
+	if (k->settings.n != 0 && !had && !m->opt.successor &&
+	    m->source->config->akkod.kubernetes_snapshot)
 		loop_at(m->loop, &k->recall, clock_mono() + RECALL);
 	if (had)
 		controller_restart(m);
@@ -423,7 +441,7 @@ struct states {
 	json_t *watches;
 	unsigned lost;		/* watches that are not well */
 	uint64_t objects, errors;
-	nsec_t heard;		/* of the one that was heard last longest ago */
+	nsec_t heard;		/* of the one heard last longest ago; 0: never */
 };
 
 static json_t *
@@ -453,7 +471,7 @@ add_state(void *arg, const char *name, const char *state, const char *version,
 	s->lost += !is_well(state);
 	s->objects += count->objects;
 	s->errors += count->errors;
-	if (s->heard == 0 || count->heard < s->heard)
+	if (count->heard < s->heard)
 		s->heard = count->heard;
 }
 
@@ -492,9 +510,11 @@ snapshot_json(const struct cluster *k)
 json_t *
 cluster_status(const struct master *m)
 {
-	struct states s = { .watches = json_object() };
+	struct states s = { .watches = json_object(), .heard = NSEC_NEVER };
 
 	parts_states(m->cluster->parts, add_state, &s);
+	if (s.heard == NSEC_NEVER)
+		s.heard = 0;	/* there is no watch */
 	return json_pack("{s:o, s:o, s:I, s:I, s:i, s:o}", "snapshot",
 	    snapshot_json(m->cluster), "age", age_json(s.heard,
 	    clock_mono()), "objects", (json_int_t)s.objects, "errors",

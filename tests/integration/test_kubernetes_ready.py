@@ -158,3 +158,21 @@ def test_no_keys_on_disk_where_none_are_wanted(start, cluster, app):  # noqa: F8
     assert b.status()["kubernetes"]["snapshot"] is None
     assert not [x for x in b.state_dir.iterdir()
                 if re.search("snapshot", x.name)]
+
+
+def test_no_keys_on_disk_once_none_are_wanted(start, cluster, app):  # noqa: F811
+    """A reload is enough, also when a snapshot was about to be written."""
+    off = CONFIG + "akkod: {kubernetesSnapshot: false}\n"
+
+    def snapshots():
+        return [x.name for x in a.state_dir.iterdir() if "snapshot" in x.name]
+    a = start()
+    until(lambda: ready(a))
+    a.reload(off)		# before the first one
+    time.sleep(3.5)
+    assert snapshots() == []
+    a.reload(CONFIG)
+    until(lambda: snapshots() == ["kubernetes.snapshot"], 15)
+    a.reload(off)
+    assert snapshots() == []
+    assert a.status()["kubernetes"]["snapshot"] is None
