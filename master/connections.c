@@ -41,8 +41,12 @@ connection_json(const struct msg_connection *c)
 void
 connections_answer(struct worker_slot *s, const struct msg_connections *msg)
 {
-	json_t *list = json_array();
-	json_t *o = json_pack("{s:i, s:i, s:I, s:I, s:I, s:I, s:I, s:I, s:I, "
+	json_t *list, *o;
+
+	if (s->m->nconnections_clients == 0)
+		return;		/* too late: whoever asks next wants news */
+	list = json_array();
+	o = json_pack("{s:i, s:i, s:I, s:I, s:I, s:I, s:I, s:I, s:I, "
 	    "s:I, s:I, s:I, s:b, s:o}", "worker", (int)s->id, "pid",
 	    (int)s->pid, "all", (json_int_t)msg->all, "plain",
 	    (json_int_t)msg->plain, "tls", (json_int_t)msg->tls, "tlsOwn",

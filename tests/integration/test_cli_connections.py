@@ -1,7 +1,9 @@
 # SPDX-License-Identifier: BSD-2-Clause
 """akkod connections and akkod mem."""
 import json
+import os
 import re
+import signal
 import threading
 
 import pytest
@@ -106,6 +108,24 @@ def test_the_oldest_are_bounded(akkod, upstream):
     worker, = asked(a, "connections")["workers"]
     assert len(worker["oldest"]) == 32
     assert worker["oldest"][0]["port"] == first
+    for c in clients:
+        c.close()
+
+
+def test_a_late_answer_is_not_kept(akkod, upstream):
+    """What a worker said after its time is not what it says next time."""
+    a = akkod(CONFIG.replace("workers: 2", "workers: 1"),
+              values={"upstream": upstream().port})
+    worker = a.status()["workers"][0]["pid"]
+    os.kill(worker, signal.SIGSTOP)
+    try:
+        assert asked(a, "connections")["workers"] == []
+    finally:
+        os.kill(worker, signal.SIGCONT)
+    assert a.status()["workers"][0]["pid"] == worker	# it has caught up
+    clients = [a.client() for _ in range(5)]
+    until(lambda: a.status()["workers"][0]["connections"] == 5, 5, "5")
+    assert total(asked(a, "connections"), "all") == 5
     for c in clients:
         c.close()
 
