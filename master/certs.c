@@ -140,8 +140,11 @@ add_hosts(const struct view *v, json_t *by_cert)
 		for (uint32_t i = 0; i < ep->tls_hosts.n; i++) {
 			uint32_t c = certs_choose(v, table_str(t, h[i].name));
 			json_t *eps = json_array_get(by_cert, c), *hosts;
-			char *host = str_dup(table_str(t, h[i].name));
+			char *host;
 
+			if (eps == NULL)
+				continue;	/* nobody has one for it */
+			host = str_dup(table_str(t, h[i].name));
 			if ((hosts = json_object_get(eps, name)) == NULL) {
 				hosts = json_array();
 				write_member(eps, name, hosts);

@@ -74,6 +74,11 @@ int	cli_completion(const struct cli *c);
  * *ret_status set and the reason on standard error when it has nothing to say.
  */
 json_t *cli_ask(const struct cli *c, json_t *request, int *ret_status);
+/*
+ * Makes control characters in its texts question marks: tenants wrote some, and
+ * none is to steer a terminal.
+ */
+void	cli_plain(json_t *answer);
 /* Prints an answer as it is. */
 int	cli_print_json(json_t *answer);
 /* Members of an answer: "" and 0 where there is none of that type. */

@@ -61,6 +61,43 @@ cli_number(const json_t *o, const char *key)
 	return (long long)json_integer_value(json_object_get(o, key));
 }
 
+/* Of C1, which is two bytes of UTF-8, terminals take some as ESC. */
+static void
+make_plain(json_t *text)
+{
+	char *copy = xstrdup(json_string_value(text));
+	bool changed = false;
+
+	for (unsigned char *p = (unsigned char *)copy; *p != '\0'; p++) {
+		bool c1 = p[0] == 0xc2 && p[1] >= 0x80 && p[1] < 0xa0;
+
+		if (*p >= 0x20 && *p != 0x7f && !c1)
+			continue;
+		*p = '?';
+		if (c1)
+			*++p = '?';
+		changed = true;
+	}
+	if (changed)
+		(void)json_string_set(text, copy);
+	free(copy);
+}
+
+void
+cli_plain(json_t *answer)
+{
+	const char *key;
+	json_t *v;
+	size_t i;
+
+	if (json_is_string(answer))
+		make_plain(answer);
+	json_array_foreach(answer, i, v)
+		cli_plain(v);
+	json_object_foreach(answer, key, v)
+		cli_plain(v);
+}
+
 /* Prints the error of an answer; the exit status. */
 static int
 verdict(const json_t *answer)
@@ -76,6 +113,8 @@ cli_ask(const struct cli *c, json_t *request, int *ret_status)
 {
 	json_t *answer = ask(c, request);
 
+	if (!json_is_true(json_object_get(answer, "ok")))
+		cli_plain(answer);
 	*ret_status = answer == NULL ? CLI_NOT_RUNNING : verdict(answer);
 	if (*ret_status == CLI_OK) {
 		json_object_del(answer, "ok");
@@ -165,6 +204,7 @@ cli_reload(const struct cli *c)
 
 	if (answer == NULL)
 		return CLI_FAILED;
+	cli_plain(answer);
 	json_array_foreach(json_object_get(answer, "notes"), i, note)
 		fprintf(stderr, "%s\n", json_string_value(note));
 	r = verdict(answer);
@@ -269,6 +309,7 @@ cli_status(const struct cli *c)
 		return r;
 	if (c->json)
 		return cli_print_json(answer);
+	cli_plain(answer);
 	print_status(answer);
 	json_decref(answer);
 	return CLI_OK;

@@ -62,6 +62,7 @@ cli_certs(const struct cli *c)
 		return r;
 	if (c->json)
 		return cli_print_json(answer);
+	cli_plain(answer);
 	t = text_table_new(heads);
 	json_array_foreach(list, i, o)
 		add_row(t, o);

@@ -119,6 +119,7 @@ cli_explain(const struct cli *c)
 		(void)cli_print_json(answer);
 		return r;
 	}
+	cli_plain(answer);
 	print_explained(answer);
 	json_decref(answer);
 	return r;

@@ -82,6 +82,7 @@ cli_routes(const struct cli *c)
 		return r;
 	if (c->json)
 		return cli_print_json(answer);
+	cli_plain(answer);
 	print_routes(answer);
 	json_decref(answer);
 	return CLI_OK;

@@ -6,6 +6,7 @@
 #include "buf.h"
 #include "log.h"
 #include "runtime.h"
+#include "writer.h"
 
 #include <assert.h>
 #include <errno.h>
@@ -277,7 +278,8 @@ put_line(struct control *all, uint64_t id, json_t *line, bool last)
 void
 control_progress(struct control *c, uint64_t client, const char *text)
 {
-	put_line(c, client, json_pack("{s:s}", "progress", text), false);
+	put_line(c, client, json_pack("{s:o}", "progress", write_text(text)),
+	    false);
 }
 
 void
@@ -289,8 +291,8 @@ control_end(struct control *c, uint64_t client, json_t *reply)
 void
 control_fail(struct control *c, uint64_t client, const char *text)
 {
-	put_line(c, client, json_pack("{s:b, s:s}", "ok", 0, "error", text),
-	    true);
+	put_line(c, client, json_pack("{s:b, s:o}", "ok", 0, "error",
+	    write_text(text)), true);
 }
 
 void

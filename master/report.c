@@ -4,6 +4,7 @@
 
 #include "log.h"
 #include "master.h"
+#include "writer.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -65,7 +66,8 @@ make(struct master *m, report_fn *fn, const json_t *request)
 	else if (r != -EAGAIN)
 		snprintf(err, sizeof(err), "%s", strerror(-r));
 	if (answer == NULL)
-		return json_pack("{s:b, s:s}", "ok", 0, "error", err);
+		return json_pack("{s:b, s:o}", "ok", 0, "error",
+		    write_text(err));	/* it may be cut within a character */
 	json_object_set_new(answer, "ok", json_true());
 	return answer;
 }

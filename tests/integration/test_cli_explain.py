@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: BSD-2-Clause
 """akkod explain: what it says of a request is what becomes of it."""
 import json
+import re
 
 import pytest
 
@@ -180,6 +181,10 @@ def test_text(site):
     (["http://a:99999/"], "not between 1 and 65535"),
     (["http://a/", "--client", "me"], '"me" is no address'),
     (["http://a/", "--header", "nocolon"], '"nocolon" is no header field'),
+    # Cut in the middle of a character.
+    (["http://a/", "--header", "a" * 63 + "\u00e9" * 9],
+     'aaa?" is no header field'),
+    (["a" + "\u00e9" * 40 + "://a/"], '?" is neither http nor https'),
     ([], "akkod explain needs a URL"),
     (["http://a/", "--haeder", "x"], 'did you mean "--header"?'),
 ])
@@ -223,3 +228,25 @@ def test_logins_that_loop(akkod):
     a.reload(LOGIN.replace("#more", "back: {rule: \"Host(`bi.akko.test`) && "
                            "PathPrefix(`/oauth2/`)\", service: oauth2-proxy}"))
     assert hints() == ""
+
+
+ESCAPES = """
+entryPoints:
+  web: {address: "127.0.0.1:@web@"}
+http:
+  routers:
+    steers: {rule: "Host(`esc.test`) && !Path(`/\\e]0;x\\a`)", service: s}
+    faulty: {rule: "Host(`esc.test`) && Path(`/x`)", service: "\\e[2J\\u009b2J"}
+  services:
+    s: {loadBalancer: {servers: [{url: "http://127.0.0.1:9"}]}}
+"""
+
+
+def test_no_text_of_a_tenant_steers_a_terminal(akkod):
+    a = akkod(ESCAPES)
+    for args in (["explain", url(a, "esc.test", "/")],
+                 ["explain", url(a, "esc.test", "/x")], ["routes"], ["status"]):
+        done = a.command(*args)
+        assert "esc.test" in done.stdout or "faulty" in done.stdout
+        assert not re.search("[\x00-\x09\x0b-\x1f\x7f-\x9f]", done.stdout)
+    assert "\\u001B]" in a.command("routes", "--json").stdout
