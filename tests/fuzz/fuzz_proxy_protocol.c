@@ -5,6 +5,22 @@
 
 #include <errno.h>
 
+/* What was read says the same when it is written and read again. */
+static void
+check_written(const struct proxy_header *h)
+{
+	uint8_t out[PROXY_HEADER_WRITTEN];
+	struct proxy_header again;
+
+	for (unsigned version = 1; version <= 2; version++) {
+		size_t n = proxy_header_write(h, version, out);
+
+		CLAIM(n <= sizeof(out));
+		CLAIM(proxy_header_parse(out, n, &again) == (int)n);
+		CLAIM(proxy_header_eq(h, &again));
+	}
+}
+
 int
 LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
@@ -14,6 +30,8 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 
 	CLAIM(r <= (int)size);
 	CLAIM(r >= 0 || r == -ENOENT || r == -EBADMSG);
+	if (r > 0)
+		check_written(&h);
 	for (size_t n = 0; n < size && n < 300; n++) {
 		char *piece = check_copy(data, n);
 		int early = proxy_header_parse((const uint8_t *)piece, n,

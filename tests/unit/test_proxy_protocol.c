@@ -105,4 +105,77 @@ START_TEST(line_has_an_end)
 }
 END_TEST
 
-UNIT_MAIN("proxy_protocol", rows, line_has_an_end)
+/* What is written is read as what was meant, and by others as they expect it. */
+START_TEST(written)
+{
+	static const struct {
+		const char *from, *to;	/* NULL: not known */
+		uint16_t from_port, to_port;
+		const char *line;
+		size_t v2;		/* bytes of version 2 */
+		uint8_t command, family;
+	} cases[] = {
+		{ "1.2.3.4", "5.6.7.8", 1000, 443,
+		    "PROXY TCP4 1.2.3.4 5.6.7.8 1000 443\r\n", 28, 0x21, 0x11 },
+		{ "255.255.255.255", "0.0.0.0", 65535, 0,
+		    "PROXY TCP4 255.255.255.255 0.0.0.0 65535 0\r\n", 28, 0x21,
+		    0x11 },
+		{ "2001:db8::1", "::1", 65535, 1,
+		    "PROXY TCP6 2001:db8::1 ::1 65535 1\r\n", 52, 0x21, 0x21 },
+		{ "1.2.3.4", "2001:db8::1", 7, 9,
+		    "PROXY TCP6 ::ffff:1.2.3.4 2001:db8::1 7 9\r\n", 52, 0x21,
+		    0x21 },
+		{ "2001:db8::1", "1.2.3.4", 7, 9,
+		    "PROXY TCP6 2001:db8::1 ::ffff:1.2.3.4 7 9\r\n", 52, 0x21,
+		    0x21 },
+		{ "ffff:ffff:ffff:ffff:ffff:ffff:ffff:ffff",
+		    "ffff:ffff:ffff:ffff:ffff:ffff:ffff:fffe", 65535, 65534,
+		    "PROXY TCP6 ffff:ffff:ffff:ffff:ffff:ffff:ffff:ffff "
+		    "ffff:ffff:ffff:ffff:ffff:ffff:ffff:fffe 65535 65534\r\n",
+		    52, 0x21, 0x21 },
+		{ NULL, NULL, 0, 0, "PROXY UNKNOWN\r\n", 16, 0x20, 0 },
+	};
+	uint8_t out[PROXY_HEADER_WRITTEN];
+
+	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+		struct proxy_header h = { .known = cases[i].from != NULL,
+		    .from_port = cases[i].from_port,
+		    .to_port = cases[i].to_port }, read;
+		size_t n;
+
+		if (h.known) {
+			ck_assert_int_eq(addr_parse(str_c(cases[i].from),
+			    &h.from), 0);
+			ck_assert_int_eq(addr_parse(str_c(cases[i].to),
+			    &h.to), 0);
+		}
+		for (unsigned version = 1; version <= 2; version++) {
+			n = proxy_header_write(&h, version, out);
+			ck_assert_int_eq(proxy_header_parse(out, n, &read),
+			    (int)n);
+			ck_assert_msg(proxy_header_eq(&h, &read), "%zu", i);
+			if (version == 1)
+				ck_str_is(str_n((char *)out, n), cases[i].line);
+		}
+		ck_assert_uint_eq(n, cases[i].v2);
+		ck_assert_uint_eq(out[12], cases[i].command);
+		ck_assert_uint_eq(out[13], cases[i].family);
+	}
+}
+END_TEST
+
+START_TEST(equal)
+{
+	struct proxy_header a = { .known = true, .from_port = 1, .to_port = 2 },
+	    none = { .known = false }, b[4] = { a, a, a, a };
+
+	b[0].from.ip[15] = b[1].to.ip[0] = 1;
+	b[2].from_port = b[3].to_port = 3;
+	ck_assert(proxy_header_eq(&a, &a) && proxy_header_eq(&none, &none));
+	ck_assert(!proxy_header_eq(&a, &none) && !proxy_header_eq(&none, &a));
+	for (size_t i = 0; i < ARRAY_SIZE(b); i++)
+		ck_assert_msg(!proxy_header_eq(&a, &b[i]), "%zu", i);
+}
+END_TEST
+
+UNIT_MAIN("proxy_protocol", rows, line_has_an_end, written, equal)

@@ -3,6 +3,7 @@
 #include "proxy_protocol.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <string.h>
 
 #define V1_MAX	107	/* with its line end */
@@ -141,4 +142,90 @@ proxy_header_parse(const uint8_t *p, size_t n, struct proxy_header *ret)
 	if (begins(p, n, v2_signature, sizeof(v2_signature)))
 		return parse_v2(p, n, ret);
 	return -ENOENT;
+}
+
+/* ---- Writing ----------------------------------------------------------------- */
+
+static bool
+all_v4(const struct proxy_header *h)
+{
+	return addr_is_v4(&h->from) && addr_is_v4(&h->to);
+}
+
+/* The text of an IPv4 address in a line of IPv6 ones has colons, too. */
+static const char *
+text_of(const struct addr *a, bool v4, char out[ADDR_TEXT])
+{
+	char text[ADDR_TEXT];
+
+	(void)addr_text(a, text);
+	(void)snprintf(out, ADDR_TEXT, "%s%.39s", addr_is_v4(a) && !v4 ?
+	    "::ffff:" : "", text);
+	return out;
+}
+
+/* Addresses have up to 39 bytes here: with those of IPv6 it is 104 in all. */
+static size_t
+write_v1(const struct proxy_header *h, uint8_t out[PROXY_HEADER_WRITTEN])
+{
+	char line[V1_MAX + 1], from[ADDR_TEXT], to[ADDR_TEXT];
+	bool v4 = all_v4(h);
+	int n = h->known ? snprintf(line, sizeof(line),
+	    "PROXY TCP%c %.39s %.39s %hu %hu\r\n", v4 ? '4' : '6',
+	    text_of(&h->from, v4, from), text_of(&h->to, v4, to),
+	    h->from_port, h->to_port) :
+	    snprintf(line, sizeof(line), "PROXY UNKNOWN\r\n");
+
+	memcpy(out, line, (size_t)n);
+	return (size_t)n;
+}
+
+static uint8_t *
+put_be16(uint8_t *p, size_t v)
+{
+	*p++ = (uint8_t)(v >> 8);
+	*p++ = (uint8_t)v;
+	return p;
+}
+
+static uint8_t *
+put_address(uint8_t *p, const struct addr *a, size_t size)
+{
+	memcpy(p, a->ip + 16 - size, size);
+	return p + size;
+}
+
+static size_t
+write_v2(const struct proxy_header *h, uint8_t out[PROXY_HEADER_WRITTEN])
+{
+	size_t size = !h->known ? 0 : all_v4(h) ? 4 : 16;
+	uint8_t *p = out + sizeof(v2_signature);
+
+	memcpy(out, v2_signature, sizeof(v2_signature));
+	*p++ = h->known ? V2_PROXY : V2_LOCAL;
+	*p++ = size == 0 ? 0 : size == 4 ? V2_TCP4 : V2_TCP6;
+	p = put_be16(p, size == 0 ? 0 : 2 * size + 4);
+	if (size == 0)
+		return (size_t)(p - out);
+	p = put_address(p, &h->from, size);
+	p = put_address(p, &h->to, size);
+	p = put_be16(p, h->from_port);
+	p = put_be16(p, h->to_port);
+	return (size_t)(p - out);
+}
+
+size_t
+proxy_header_write(const struct proxy_header *h, unsigned version,
+    uint8_t out[PROXY_HEADER_WRITTEN])
+{
+	return version == 1 ? write_v1(h, out) : write_v2(h, out);
+}
+
+bool
+proxy_header_eq(const struct proxy_header *a, const struct proxy_header *b)
+{
+	if (!a->known || !b->known)
+		return a->known == b->known;
+	return addr_eq(&a->from, &b->from) && addr_eq(&a->to, &b->to) &&
+	    a->from_port == b->from_port && a->to_port == b->to_port;
 }

@@ -25,4 +25,16 @@ struct proxy_header {
  */
 int	proxy_header_parse(const uint8_t *p, size_t n, struct proxy_header *ret);
 
+#define PROXY_HEADER_WRITTEN	107	/* bytes of the longest that is written */
+
+/*
+ * Writes the header of version 1 or 2, without TLVs. Where one address is IPv4 and
+ * the other IPv6, both are written as IPv6. Returns its bytes.
+ */
+size_t	proxy_header_write(const struct proxy_header *h, unsigned version,
+	    uint8_t out[PROXY_HEADER_WRITTEN]);
+/* Whether both say the same. */
+bool	proxy_header_eq(const struct proxy_header *a,
+	    const struct proxy_header *b);
+
 #endif
