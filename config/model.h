@@ -279,6 +279,8 @@ struct forwarding_timeouts {
 	nsec_t dial, response_header, idle_conn, read_idle, ping;
 };
 
+struct proxy_to { int64_t version; };
+
 struct servers_transport {
 	struct object o;
 	char *server_name;
@@ -291,6 +293,7 @@ struct servers_transport {
 	struct forwarding_timeouts *forwarding_timeouts;
 	bool disable_http2;
 	char *peer_cert_uri;
+	struct proxy_to *proxy_protocol;	/* akkod; NULL: none is sent */
 	char *later;
 };
 

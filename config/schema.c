@@ -330,6 +330,18 @@ static const struct sfield timeouts_fields[] = {
 SCHEMA(timeouts, forwarding_timeouts, "forwardingTimeouts",
     .defaults = timeouts_defaults, .may_stand_alone = true);
 
+static void
+proxy_to_defaults(void *obj)
+{
+	((struct proxy_to *)obj)->version = 2;
+}
+
+static const struct sfield proxy_to_fields[] = {
+	F("version", S_INT, proxy_to, version),
+};
+SCHEMA(proxy_to, proxy_to, "proxyProtocol", .defaults = proxy_to_defaults,
+    .may_stand_alone = true);
+
 static const struct sfield transport_fields[] = {
 	F("serverName", S_STR, servers_transport, server_name),
 	F("insecureSkipVerify", S_BOOL, servers_transport, insecure_skip_verify),
@@ -344,6 +356,8 @@ static const struct sfield transport_fields[] = {
 	    forwarding_timeouts, timeouts),
 	F("disableHTTP2", S_BOOL, servers_transport, disable_http2),
 	F("peerCertURI", S_STR, servers_transport, peer_cert_uri),
+	SUB("proxyProtocol", S_OBJECT, servers_transport, proxy_protocol,
+	    proxy_to),
 	LATER("peerCertSANs"), LATER("spiffe"),
 };
 static const struct schema transport_schema = { "a serversTransport",

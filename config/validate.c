@@ -235,6 +235,14 @@ check_kube(const struct kube_provider *k, const char *key, struct diags *d)
 		    "nor with disableClusterScopeResources", key);
 }
 
+static bool
+bad_version(const struct servers_transport *t)
+{
+	const struct proxy_to *p = t->proxy_protocol;
+
+	return p != NULL && p->version != 1 && p->version != 2;
+}
+
 void
 check_static(struct config *c, struct diags *d)
 {
@@ -282,6 +290,9 @@ check_static(struct config *c, struct diags *d)
 	    c->file->directory == NULL)
 		diag_add(d, DIAG_FILE, c->file->place, NULL,
 		    "providers.file needs a filename or a directory");
+	if (bad_version(&c->default_transport))
+		diag_add(d, DIAG_FILE, c->default_transport.o.place, NULL,
+		    "serversTransport.proxyProtocol: version must be 1 or 2");
 	check_kube(c->kube_ingress, "kubernetesIngress", d);
 	check_kube(c->kube_crd, "kubernetesCRD", d);
 	check_logs(c, d);
@@ -363,6 +374,17 @@ check_middleware(struct middleware *m, struct arena *a, struct diags *d)
 		check_later(a, &m->o, VERDICT_BROKEN, m->rate_limit->later);
 }
 
+static void
+check_transport(struct servers_transport *t, struct arena *a, struct diags *d)
+{
+	if (t->later != NULL)
+		check_later(a, &t->o, VERDICT_BROKEN, t->later);
+	if (bad_version(t))
+		diag_object(d, &t->o, "serversTransport", VERDICT_BROKEN,
+		    "proxyProtocol: version is %lld; it must be 1 or 2",
+		    (long long)t->proxy_protocol->version);
+}
+
 /* The diagnostics, in which the reason stands, go before the object does. */
 static void
 keep_why(struct object *o, struct arena *a)
@@ -385,13 +407,13 @@ check_dynamic(struct dynamic *dyn, struct arena *a, struct diags *d)
 	for (unsigned i = 0; i < dyn->middlewares.n; i++)
 		check_middleware(&dyn->middlewares.v[i], a, d);
 	for (unsigned i = 0; i < dyn->transports.n; i++)
-		if (dyn->transports.v[i].later != NULL)
-			check_later(a, &dyn->transports.v[i].o, VERDICT_BROKEN,
-			    dyn->transports.v[i].later);
+		check_transport(&dyn->transports.v[i], a, d);
 	for (unsigned i = 0; i < dyn->routers.n; i++)
 		keep_why(&dyn->routers.v[i].o, a);
 	for (unsigned i = 0; i < dyn->services.n; i++)
 		keep_why(&dyn->services.v[i].o, a);
 	for (unsigned i = 0; i < dyn->middlewares.n; i++)
 		keep_why(&dyn->middlewares.v[i].o, a);
+	for (unsigned i = 0; i < dyn->transports.n; i++)
+		keep_why(&dyn->transports.v[i].o, a);
 }

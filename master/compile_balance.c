@@ -186,6 +186,11 @@ build_probe(struct compiler *c, struct service *s, const struct tservice *t,
 		    "healthCheck.path: \"%s\" does not fit the server \"%.*s\"",
 		    h->path != NULL ? h->path : "", STR_ARG(url));
 	probe_place(c, h, &u);
+	why = compile_mismatch(c, u.h2c || (h->mode != NULL &&
+	    strcmp(h->mode, "grpc") == 0), t->transport);
+	if (why != NULL)
+		return compile_broken(c, &s->o, "service", res,
+		    "healthCheck: %s", why);
 	*ret = (struct tprobe){
 		.server = compile_server_at(c, &u, url, t->transport),
 		.live_slot = slot,

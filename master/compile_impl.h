@@ -62,6 +62,9 @@ const struct result *compile_transport(struct compiler *c, const char *name);
  * A server record from a URL. TNONE with static text in *ret_why when it is
  * none.
  */
+/* Why a server does not go with a transport; NULL: it does. */
+const char *compile_mismatch(const struct compiler *c, bool http2,
+	    uint32_t transport);
 uint32_t compile_server(struct compiler *c, struct str url, uint32_t transport,
 	    int64_t weight, bool preserve_path, const char *slot_name,
 	    const char **ret_why);

@@ -122,7 +122,10 @@ build_transport(struct compiler *c, struct servers_transport *s,
 	t.server_name = build_cstr(c->b, s->server_name);
 	t.insecure_skip_verify = s->insecure_skip_verify;
 	t.system_roots = s->root_cas.n == 0;
-	t.disable_http2 = s->disable_http2;
+	/* Its streams would come from more than one client. */
+	t.disable_http2 = s->disable_http2 || s->proxy_protocol != NULL;
+	if (s->proxy_protocol != NULL)
+		t.proxy_protocol = s->proxy_protocol->version == 1 ? 1 : 2;
 	/* Go: 0 means the library's own default, which is 2. */
 	t.max_idle_per_host = s->max_idle_conns_per_host < 0 ? 0 :
 	    s->max_idle_conns_per_host == 0 ? 2 :
@@ -218,7 +221,7 @@ pool_key(struct compiler *c, const struct server_url *u, uint32_t transport)
 	k.host = hash_casestr(u->host, 0);
 	k.policy = t->policy;
 	k.port = u->port;
-	k.scheme = u->tls ? 1 : u->h2c ? 2 : 0;
+	k.scheme = (u->tls ? 1 : u->h2c ? 2 : 0) | t->proxy_protocol << 8;
 	return hash_bytes(&k, sizeof(k), 0);
 }
 
@@ -257,6 +260,19 @@ add_server(struct compiler *c, const struct server_url *u, struct str url,
 	return build_add(c->b, BUILD_SERVERS, &t);
 }
 
+const char *
+compile_mismatch(const struct compiler *c, bool http2, uint32_t transport)
+{
+	const struct ttransport *t = build_at(c->b, BUILD_TRANSPORTS,
+	    transport);
+
+	/* Also in clear: the wrong header would be worse than none. */
+	if (t->proxy_protocol != 0 && t->broken)
+		return "its serversTransport is broken";
+	return http2 && t->proxy_protocol != 0 ? "HTTP/2 is not spoken where "
+	    "the serversTransport has proxyProtocol" : NULL;
+}
+
 uint32_t
 compile_server(struct compiler *c, struct str url, uint32_t transport,
     int64_t weight, bool preserve_path, const char *slot_name,
@@ -264,7 +280,8 @@ compile_server(struct compiler *c, struct str url, uint32_t transport,
 {
 	struct server_url u;
 
-	if (server_url_parse(url, &u, ret_why) < 0)
+	if (server_url_parse(url, &u, ret_why) < 0 ||
+	    (*ret_why = compile_mismatch(c, u.h2c, transport)) != NULL)
 		return TNONE;
 	return add_server(c, &u, url, transport, (struct tserver){
 	    .path = build_str(c->b, preserve_path ? u.path : STR("")),

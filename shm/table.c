@@ -490,12 +490,13 @@ check_check(struct proof *p, const struct tcheck *c)
 	    bad(p, "a service with an odd health check");
 }
 
-/* Mux, service, server: what routing and balancing count on. */
+/* Mux, service, server, transport: what routing and balancing count on. */
 static bool
 check_serving(struct proof *p, const void *rec, unsigned type)
 {
 	const struct tmux *m = rec;
 	const struct tserver *s = rec;
+	const struct ttransport *tr = rec;
 
 	switch (type) {
 	case T_MUX:
@@ -506,6 +507,9 @@ check_serving(struct proof *p, const void *rec, unsigned type)
 		return check_service(p, rec);
 	case T_CHECK:
 		return check_check(p, rec);
+	case T_TRANSPORT:
+		return tr->proxy_protocol <= 2 ||
+		    bad(p, "a PROXY header of unknown version");
 	default:
 		/* Weights are added up and divided by. */
 		return (s->scheme <= TSCHEME_H2C && s->weight != 0) ||
@@ -544,6 +548,7 @@ check_meaning(struct proof *p, const void *rec, unsigned type)
 	case T_SERVICE:
 	case T_CHECK:
 	case T_SERVER:
+	case T_TRANSPORT:
 		return check_serving(p, rec, type);
 	case T_TLS_OPTIONS:
 		return o->client_auth <= TCLIENT_REQUIRE_AND_VERIFY ||

@@ -25,7 +25,7 @@
 #include "str.h"
 
 #define TABLE_MAGIC	UINT64_C(0x0a656c6261746b61)	/* "aktable\n" */
-#define TABLE_ABI	7
+#define TABLE_ABI	8
 #define TNONE		UINT32_MAX
 
 extern const uint32_t table_abi;	/* TABLE_ABI; see table_abi.c */
@@ -371,7 +371,7 @@ struct ttransport {
 	int64_t read_idle_ns;		/* HTTP/2: then a ping; 0: none */
 	int64_t ping_timeout_ns;	/* and its answer must come in */
 	uint32_t max_idle_per_host;	/* 0: no reuse */
-	uint32_t reserved2;
+	uint32_t proxy_protocol;	/* version of the header that is sent; 0: none */
 	uint64_t policy;		/* hash of what shapes TLS: one SSL_CTX each */
 };
 

@@ -22,6 +22,7 @@ exchange_get(struct worker *w)
 	else
 		arena_init(&x->arena, w->limits.arena_bytes);
 	x->w = w;
+	x->c = NULL;
 	x->req.fields = (struct fields){ x->req_store, 0, FIELDS_MAX };
 	x->resp.fields = (struct fields){ x->resp_store, 0, FIELDS_MAX };
 	return x;

@@ -286,7 +286,8 @@ tls(struct builder *b)
 	    .client_auth = TCLIENT_REQUIRE_AND_VERIFY };
 	struct ttransport t = { .name = build_cstr(b, "default"),
 	    .server_name = build_cstr(b, ""), .root_cas = 0, .client_cert = 0,
-	    .ciphers = build_cstr(b, ""), .peer_sans = strings(b, sans, 1) };
+	    .ciphers = build_cstr(b, ""), .peer_sans = strings(b, sans, 1),
+	    .proxy_protocol = 2 };
 	struct tcert_name name = { build_cstr(b, "a.test"), 0, 0 };
 
 	(void)build_add(b, BUILD_BLOBS, &blob);

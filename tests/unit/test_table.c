@@ -200,6 +200,8 @@ START_TEST(references)
 	refused("a service of unknown kind");
 	REC(transports, ttransport, 0)->root_cas = 1;
 	refused("an index is out of range");
+	REC(transports, ttransport, 0)->proxy_protocol = 3;
+	refused("a PROXY header of unknown version");
 }
 END_TEST
 

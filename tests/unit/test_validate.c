@@ -229,6 +229,17 @@ START_TEST(services_and_middlewares)
 		{ MW("rateLimit: {redis: {}}"), "\"redis\" is not supported" },
 		{ "http: {serversTransports: {t: {spiffe: {}}}}",
 		    "\"spiffe\" is not supported yet" },
+		{ "http: {serversTransports: {t: {proxyProtocol: {}}}}", "" },
+		{ "http: {serversTransports: {t: {proxyProtocol: {version: 1}}}}",
+		    "" },
+		{ "http: {serversTransports: {t: {proxyProtocol: {version: 3}}}}",
+		    "proxyProtocol: version is 3; it must be 1 or 2" },
+		{ "http: {serversTransports: {t: {proxyProtocol: {version: 0}}}}",
+		    "proxyProtocol: version is 0; it must be 1 or 2" },
+		{ "http: {serversTransports: {t: {proxyProtocol: {verson: 2}}}}",
+		    "\"version\"" },
+		{ "serversTransport: {proxyProtocol: {version: 3}}",
+		    "serversTransport.proxyProtocol: version must be 1 or 2" },
 	};
 
 	one(rows, ARRAY_SIZE(rows));

@@ -104,12 +104,24 @@ on_idle_timeout(struct timer *t)
 	    ((char *)t - offsetof(struct upstream, timer)));
 }
 
+static struct upstream *
+pool_oldest(const struct pool_list *l)
+{
+	struct upstream *u = l->idle;
+
+	while (u->next != NULL)
+		u = u->next;
+	return u;
+}
+
 bool
 pool_park(struct pool_list *l, struct upstream *u, unsigned max_idle,
     nsec_t idle_timeout)
 {
 	struct ring *r = u->w->ring;
 
+	if (l->n >= max_idle && u->proxied && max_idle > 0)
+		pool_drop(pool_oldest(l));
 	if (l->n >= max_idle)
 		return false;
 	u->list = l;
@@ -129,11 +141,15 @@ pool_park(struct pool_list *l, struct upstream *u, unsigned max_idle,
 }
 
 struct upstream *
-pool_take(struct pool_list *l, struct fiber *f)
+pool_take(struct pool_list *l, struct fiber *f,
+    const struct proxy_header *whose)
 {
-	struct upstream *u;
+	struct upstream *u, *next;
 
-	while ((u = l->idle) != NULL) {
+	for (u = l->idle; u != NULL; u = next) {
+		next = u->next;
+		if (whose != NULL && !proxy_header_eq(&u->whose, whose))
+			continue;
 		pool_unlink(u);
 		timer_stop(u->w->ring, &u->timer);
 		if (stream_peek(&u->st) == 0) {
@@ -149,13 +165,10 @@ pool_take(struct pool_list *l, struct fiber *f)
 static bool
 list_shed(struct pool_list *l)
 {
-	struct upstream *u = l->idle;
 	struct h2_upstream *h = l->h2;
 
-	if (u != NULL) {
-		while (u->next != NULL)
-			u = u->next;
-		pool_drop(u);
+	if (l->idle != NULL) {
+		pool_drop(pool_oldest(l));
 		return true;
 	}
 	while (h != NULL && h->f != NULL)

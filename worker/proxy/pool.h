@@ -20,9 +20,16 @@ struct pool_list *pool_list(struct pool *p, uint64_t key);
 /* One request more to that server, unless `most` are on their way (S-103). */
 bool	pool_enter(struct pool_list *l, unsigned most);
 void	pool_leave(struct pool_list *l);
-/* Takes the newest usable one for the fiber, NULL when there is none. */
-struct upstream *pool_take(struct pool_list *l, struct fiber *f);
-/* Parks u, or returns false when max_idle are parked already. */
+/*
+ * Takes the newest usable one for the fiber, NULL when there is none. Where they
+ * begin with PROXY headers, it is one that said the same.
+ */
+struct upstream *pool_take(struct pool_list *l, struct fiber *f,
+	    const struct proxy_header *whose);
+/*
+ * Parks u, or returns false when max_idle are parked already. For one that speaks
+ * for a client another makes room, the one that waits the longest.
+ */
 bool	pool_park(struct pool_list *l, struct upstream *u, unsigned max_idle,
 	    nsec_t idle_timeout);
 /*

@@ -15,6 +15,7 @@
 #include "exchange.h"
 #include "h1.h"
 #include "h1_write.h"
+#include "proxy_protocol.h"
 #include "stream.h"
 
 struct h2_call;
@@ -46,7 +47,9 @@ struct upstream {
 	bool sent_all;			/* the request is fully written */
 	bool body_done;			/* the answer is fully read */
 	bool broken;			/* not to be used again */
+	bool proxied;			/* it began with a PROXY header */
 	struct field store[FIELDS_MAX];
+	struct proxy_header whose;	/* if proxied: what that said */
 };
 
 /* How to open one. */

@@ -5,6 +5,7 @@
  */
 #include "upstream.h"
 
+#include "conn.h"
 #include "h2_call.h"
 #include "pool.h"
 #include "tls.h"
@@ -130,10 +131,43 @@ struct opening {
 	struct pool_list *list;		/* NULL: no memory for one */
 	bool fresh;			/* not from the pool */
 	bool http2;			/* may be spoken */
+	const struct proxy_header *whose;	/* to be sent first; or NULL */
 	struct addr addr;		/* connected to */
 	struct pool_waiter waiter;	/* for another that connects */
 	enum reason why;
 };
+
+/* For whom a connection speaks; a probe is our own (LOCAL, UNKNOWN). */
+static struct proxy_header
+client_of(const struct exchange *x)
+{
+	const struct conn *c = x->c;
+
+	if (c == NULL)
+		return (struct proxy_header){ .known = false };
+	return (struct proxy_header){ .known = true, .from = c->peer,
+	    .to = c->local, .from_port = c->peer_port,
+	    .to_port = c->local_port };
+}
+
+/* The PROXY header, in clear and before anything else. */
+static int
+introduce(struct fiber *f, struct opening *o, struct upstream *u)
+{
+	uint8_t head[PROXY_HEADER_WRITTEN];
+	struct iovec iov = { head, 0 };
+	int r;
+
+	if (o->whose == NULL)
+		return 0;
+	u->proxied = true;
+	u->whose = *o->whose;
+	iov.iov_len = proxy_header_write(o->whose, o->tr->proxy_protocol, head);
+	if ((r = stream_send(f, &u->st, &iov, 1)) < 0)
+		o->why = r == -ETIMEDOUT ? REASON_UPSTREAM_CONNECT_TIMEOUT :
+		    upstream_reason(r);
+	return r;
+}
 
 static int
 open_fresh(struct fiber *f, struct exchange *x, struct opening *o,
@@ -151,6 +185,8 @@ open_fresh(struct fiber *f, struct exchange *x, struct opening *o,
 	    o->tr->dial_timeout_ns) : NSEC_NEVER;
 	(void)fiber_deadline(f, end < before ? end : before);
 	r = connect_any(f, x, u, o->sv, &o->addr, &o->why);
+	if (r == 0)
+		r = introduce(f, o, u);
 	if (r == 0 && o->sv->scheme == TSCHEME_HTTPS)
 		r = upstream_tls(f, x, u, o->sv, o->tr, o->http2, &o->why);
 	fiber_deadline(f, before);
@@ -229,7 +265,7 @@ open_shared(struct fiber *f, struct exchange *x, struct opening *o,
 	}
 	/* An idle connection of the older kind serves as well. */
 	if (pool_protocol(o->list) == POOL_HTTP1) {
-		*ret = o->fresh ? NULL : pool_take(o->list, f);
+		*ret = o->fresh ? NULL : pool_take(o->list, f, NULL);
 		if (*ret != NULL) {
 			(*ret)->reused = true;
 			return 0;
@@ -251,7 +287,7 @@ open_alone(struct fiber *f, struct exchange *x, struct opening *o,
     struct upstream **ret)
 {
 	if (!o->fresh && o->list != NULL)
-		*ret = pool_take(o->list, f);
+		*ret = pool_take(o->list, f, o->whose);
 	if (*ret == NULL)
 		return open_fresh(f, x, o, ret);
 	(*ret)->reused = true;
@@ -261,7 +297,7 @@ open_alone(struct fiber *f, struct exchange *x, struct opening *o,
 static bool
 may_speak_http2(const struct opening *o, unsigned how)
 {
-	if (how & UPSTREAM_HTTP1)
+	if ((how & UPSTREAM_HTTP1) || o->whose != NULL)
 		return false;
 	return o->sv->scheme == TSCHEME_H2C ||
 	    (o->sv->scheme == TSCHEME_HTTPS && !o->tr->disable_http2);
@@ -285,6 +321,7 @@ upstream_open(struct fiber *f, struct exchange *x, const struct tserver *sv,
 {
 	struct opening o = { .sv = sv, .tr = tr, .fresh = how & UPSTREAM_FRESH,
 	    .list = pool_list(x->w->pool, sv->pool_key) };
+	struct proxy_header whose;
 	struct upstream *u = NULL;
 	int r;
 
@@ -294,6 +331,10 @@ upstream_open(struct fiber *f, struct exchange *x, const struct tserver *sv,
 	*ret_why = REASON_OVERLOAD;
 	if (!pool_enter(o.list, x->w->limits.max_per_server))
 		return -EBUSY;
+	if (tr->proxy_protocol != 0) {
+		whose = client_of(x);
+		o.whose = &whose;
+	}
 	o.http2 = may_speak_http2(&o, how) && o.list != NULL;
 	r = o.http2 ? open_shared(f, x, &o, &u) : open_alone(f, x, &o, &u);
 	if (r < 0) {
