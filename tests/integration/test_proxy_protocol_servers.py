@@ -9,6 +9,7 @@ import time
 import pytest
 
 from harness.akkod import accepts
+from harness.h2 import H2
 from harness.ports import free_port
 from harness.site import balancer, site
 from harness.upstream import Upstream, server_context
@@ -169,6 +170,21 @@ def test_used_again_for_the_same_client_only(a, name):
         assert f" {told[1][0]} " in line.decode()
     for c in clients:
         c.close()
+
+
+def test_streams_of_one_client(a):
+    """They share its connections, and never those of another."""
+    def said(h):
+        streams = [h.start(host="two.test") for _ in range(4)]
+        return [json.loads(h.response(n).body) for n in streams]
+
+    address = ("127.0.0.1", a.ports["websecure"])
+    with H2(address) as one, H2(address) as other:
+        mine, others = said(one) + said(one), said(other) + said(other)
+        for h, all in ((one, mine), (other, others)):
+            assert {tuple(told[1]) for _, told in all} == {h.sock.getsockname()}
+        assert not {n for n, _ in mine} & {n for n, _ in others}
+        assert len({n for n, _ in mine}) < len(mine)
 
 
 def test_one_client_makes_room_for_another(a):
