@@ -281,13 +281,17 @@ print_status(const json_t *o)
 	json_array_foreach(json_object_get(o, "listeners"), i, e)
 		printf("entry point %s: %s\n", cli_text(e, "entry_point"),
 		    cli_text(e, "address"));
-	printf("routers: %lld good, %zu broken\n", cli_number(routers, "ok"),
-	    json_array_size(json_object_get(routers, "broken")));
+	printf("routers: %lld good, %lld broken\n", cli_number(routers, "ok"),
+	    (long long)json_array_size(json_object_get(routers, "broken")) +
+	    cli_number(routers, "more"));
 	json_array_foreach(json_object_get(routers, "broken"), i, e)
 		printf("  %s: %s (%s)\n", cli_text(e, "name"),
 		    cli_text(e, "error"),
 		    json_is_true(json_object_get(e, "matches")) ?
 		    "answers 503" : "matches nothing");
+	if (cli_number(routers, "more") != 0)
+		printf("  and %lld more; see akkod routes\n",
+		    cli_number(routers, "more"));
 	json_array_foreach(json_object_get(o, "servers"), i, e)
 		if (!json_is_true(json_object_get(e, "up")))
 			printf("server %s of %s: down%s%s\n",

@@ -265,6 +265,15 @@ put_line(struct control *all, uint64_t id, json_t *line, bool last)
 	}
 	free(text);
 	if (buf_failed(&c->out)) {
+		/* What was sent of it may be half a line. */
+		if (c->sent == 0) {
+			buf_reset(&c->out);
+			buf_puts(&c->out, STR("{\"ok\":false,\"error\":"
+			    "\"the answer is too large\"}\n"));
+		}
+		last = true;
+	}
+	if (buf_failed(&c->out)) {
 		client_close(c);
 		return;
 	}

@@ -13,6 +13,7 @@
 #include <unistd.h>
 
 #define ANSWER_TIME	NSEC_SEC
+#define LIST_BYTES	(1u << 20)	/* of what may be long, as JSON */
 
 static const char *
 backend_name(uint32_t b)
@@ -82,6 +83,23 @@ listeners_json(const struct master *m)
 	return list;
 }
 
+/*
+ * There is always an answer (ANSWER_MAX of control.c), however much tenants
+ * have that is wrong: of a list the first megabyte is told. How many are not.
+ */
+static unsigned
+cut(json_t *list)
+{
+	size_t all = json_array_size(list), bytes = 0, keep = 0;
+
+	while (keep < all && (bytes += json_dumpb(json_array_get(list, keep),
+	    NULL, 0, JSON_COMPACT)) <= LIST_BYTES)
+		keep++;
+	for (size_t i = all; i > keep; i--)
+		json_array_remove(list, i - 1);
+	return (unsigned)(all - keep);
+}
+
 static json_t *
 routers_json(const struct master *m)
 {
@@ -95,8 +113,9 @@ routers_json(const struct master *m)
 		    "name", c->broken[i].name, "error", c->broken[i].why,
 		    "matches", !c->broken[i].unusable));
 	}
-	return json_pack("{s:i, s:o}", "ok", (int)(c->nrouters + unusable -
-	    c->nbroken), "broken", broken);
+	return json_pack("{s:i, s:i, s:o}", "ok", (int)(c->nrouters +
+	    unusable - c->nbroken), "more", (int)cut(broken), "broken",
+	    broken);
 }
 
 static json_t *
@@ -114,6 +133,16 @@ config_json(const struct master *m)
 	json_object_set_new(o, "error", m->config_error != NULL ?
 	    json_string(m->config_error) : json_null());
 	return o;
+}
+
+static void
+add_cluster(json_t *o, const struct master *m, enum change_part part)
+{
+	json_t *source = cluster_source(m, part);
+
+	json_object_set_new(source, "more", json_integer(cut(json_object_get(
+	    source, "refused"))));
+	json_object_set_new(o, change_providers[part], source);
 }
 
 /* What the routes come from, and whether it is all there. */
@@ -134,17 +163,16 @@ sources_json(const struct master *m)
 		    "certificate", (int)d->certificates.n, "errors",
 		    m->config_error != NULL ? 1 : 0));
 	if (s->config->kube_ingress != NULL)
-		json_object_set_new(o, change_providers[PART_INGRESS],
-		    cluster_source(m, PART_INGRESS));
+		add_cluster(o, m, PART_INGRESS);
 	if (s->config->kube_crd != NULL)
-		json_object_set_new(o, change_providers[PART_CRD],
-		    cluster_source(m, PART_CRD));
+		add_cluster(o, m, PART_CRD);
 	return o;
 }
 
 static json_t *
 status_json(const struct master *m)
 {
+	json_t *servers = servers_status(m);
 	static const char *const phases[] = { "starting", "running",
 	    "stopping", "ended" };
 	json_t *workers = json_array(), *o;
@@ -168,7 +196,8 @@ status_json(const struct master *m)
 	json_object_set_new(o, "old_workers", succeed_status(m));
 	json_object_set_new(o, "listeners", listeners_json(m));
 	json_object_set_new(o, "routers", routers_json(m));
-	json_object_set_new(o, "servers", servers_status(m));
+	json_object_set_new(o, "servers", servers);
+	json_object_set_new(o, "more_servers", json_integer(cut(servers)));
 	json_object_set_new(o, "names", dns_status(m));
 	if (cluster_wanted(m))
 		json_object_set_new(o, "kubernetes", cluster_status(m));

@@ -137,3 +137,16 @@ def test_copies_hold_nothing(site):
     # It goes with its master, and nothing of it is left.
     until(lambda: not alive(copy), 5, "its end")
     silent.close()
+
+
+def test_a_long_list_of_faults_is_cut(akkod):
+    """Status answers, however much is wrong."""
+    routers = "\n".join(f"    r{i}: {{rule: 'Path(`/{i}`)', service: {'x' * 9000}}}"
+                        for i in range(1000))
+    a = akkod("entryPoints: {web: {address: \"127.0.0.1:@web@\"}}\n"
+              f"http:\n  routers:\n{routers}\n")
+    told = a.status()["routers"]
+    assert 50 < len(told["broken"]) < 150
+    assert len(told["broken"]) + told["more"] == 1000
+    text = a.command("status").stdout
+    assert "1000 broken" in text and f"and {told['more']} more" in text
