@@ -314,14 +314,25 @@ given_away(struct fiber *f, struct tunnel *t)
 	return true;
 }
 
+/* Grows with all that both directions do. */
+static uint64_t
+progress(const struct tunnel *t)
+{
+	return t->up.passed + t->down.passed + t->up.over + t->down.over;
+}
+
 static void
 work(struct fiber *f, struct tunnel *t)
 {
+	uint64_t before = UINT64_MAX;
 	int r;
 
-	while ((r = carry(f, t)) > 0 && may_move(t))
+	/* What is neither read here nor can go along holds it here. */
+	while ((r = carry(f, t)) > 0 && may_move(t) && progress(t) != before) {
+		before = progress(t);
 		if (given_away(f, t))
 			return;
+	}
 	if (r > 0) {
 		rest(t);
 		return;

@@ -343,6 +343,41 @@ class Bio(Client):
         return bool(data)
 
 
+def test_one_side_is_over(upgradable, clients):
+    """A client that has said all, its FIN a while after close_notify, is still
+    told what comes; its tunnel moves as often as others do."""
+    speak = threading.Event()
+
+    def talk(c, r):
+        agree(c, r)
+        while c.more():
+            pass
+        assert speak.wait(30)
+        c.send(b"\x82\x03abc")
+        return False
+    a = upgradable(with_workers(1), serve=talk)
+    raw = socket.create_connection(("127.0.0.1", a.ports["websecure"]), 10)
+    clients.callback(raw.close)
+    inc, out = ssl.MemoryBIO(), ssl.MemoryBIO()
+    c = Bio(raw, modern().wrap_bio(inc, out, server_hostname="a.test"), inc,
+            out)
+    c.handshake()
+    assert open_tunnel(c).status == 101
+    with contextlib.suppress(ssl.SSLWantReadError):
+        c.tls.unwrap()
+    raw.sendall(out.read())
+    time.sleep(0.2)
+    raw.shutdown(socket.SHUT_WR)
+    time.sleep(0.2)
+    for _ in range(2):
+        upgrade(a)
+        assert moved(a) == (1, 0)
+    speak.set()
+    while data := raw.recv(65536):
+        inc.write(data)
+    assert c.tls.read(100) == b"\x82\x03abc"
+
+
 # ---- What a connection is known by ---------------------------------------------------
 
 

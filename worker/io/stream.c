@@ -410,8 +410,13 @@ stream_settle(struct fiber *f, struct stream *st)
 	while (s->rx == SOCK_RX_READY || sock_has_more(s)) {
 		if (s->rx != SOCK_RX_READY)
 			sock_recv_start(s, false);
-		if (s->rx_res <= 0)
-			return -EPIPE;
+		if (s->rx_res <= 0) {
+			/* Behind close_notify nobody reads it any more. */
+			if (!st->eof)
+				return -EPIPE;
+			(void)sock_recv_take(s, &b);
+			continue;
+		}
 		/* Without room it stays where it is. */
 		if (append(st, st->tls != NULL ? &st->raw : &st->in,
 		    s->rx_buf) < 0)
