@@ -2,11 +2,13 @@
 """Services of services: shares, mirrors, failover, middlewares of services
 (proxy.md 3.4)."""
 import collections
+import threading
 import time
 
 import pytest
 
 from harness.h2 import H2
+from harness.h2_upstream import H2Upstream
 from harness.proc import until
 from harness.site import balancer, site
 
@@ -542,6 +544,46 @@ def test_http2_bodies(fresh, host):
         got = settled(fresh.servers[name], 5)
         assert {r.target for r in got} == {f"/{i}" for i in range(5)}
         assert all(r.body == want for r in got)
+
+
+def test_body_that_grows_behind_the_answer(akkod, upstream):
+    """More than is kept comes when the first answer is dropped already: the
+    fallback is not given the end of it."""
+    begun = threading.Event()
+
+    class Count:		# adding them up takes long
+        n = 0
+
+        def __iadd__(self, data):
+            self.n += len(data)
+            return self
+
+    def fail(call):
+        call.body = Count()
+        call.head(500)
+        begun.set()
+        call.wait(lambda c: c.body.n > 16 << 20 or c.reset is not None, 20)
+        call.data(b"no", end=True)
+
+    first, other = H2Upstream(fail), upstream()
+    a = akkod(site(routers={"all": {"service": "either"}}, services={
+        "one": balancer(f"h2c://127.0.0.1:{first.port}"),
+        "two": balancer(f"http://127.0.0.1:{other.port}"),
+        "either": failover("one", "two", ["500-599"])}),
+        values={"upstream": other.port})
+    with H2((a.host, a.ports["web"]), tls=False) as c:
+        i = c.start("POST", "/", "all.test", end=False)
+        c.data(i, b"x")
+        assert begun.wait(10)
+        time.sleep(0.1)
+        while not c.answer(i).ended and c.answer(i).reset is None:
+            if c.room(i) >= 1 << 14:
+                c.data(i, bytes(1 << 14))
+            else:
+                c.frame()
+        assert c.answer(i).status == 413
+    assert not other.requests
+    first.close()
 
 
 # ---- What cannot be -----------------------------------------------------------------

@@ -103,6 +103,14 @@ no_memory(struct fiber *f, struct exchange *x)
 	    REASON_NO_MEMORY, status_text(reason_status(REASON_NO_MEMORY)));
 }
 
+/* What was kept of the request is not all of it. */
+static int
+not_kept(struct fiber *f, struct exchange *x, bool no_room)
+{
+	return no_room ? no_memory(f, x) : respond_error(f, x, 413,
+	    REASON_BODY_TOO_LARGE, STR("Request body too large"));
+}
+
 /* Serves by the first service unless its answer does not count. */
 static int
 try_first(struct fiber *f, struct exchange *x, struct failover_sink *s)
@@ -112,9 +120,7 @@ try_first(struct fiber *f, struct exchange *x, struct failover_sink *s)
 
 	/* A bound holds before anybody is asked (proxy.md 3.4). */
 	if (s->sv->max_body >= 0 && (r = kept_fill(f, &s->kept)) < 0)
-		return r == -EMSGSIZE ? respond_error(f, x, 413,
-		    REASON_BODY_TOO_LARGE, STR("Request body too large")) :
-		    no_memory(f, x);
+		return not_kept(f, x, r != -EMSGSIZE);
 	sink_push(x, &s->s);
 	r = service_serve(f, x, child(x, s->sv, 0));
 	x->sink = s->s.out;
@@ -123,6 +129,9 @@ try_first(struct fiber *f, struct exchange *x, struct failover_sink *s)
 	if ((r = start_over(x, s, nfields)) < 0)
 		return r;
 	x->facts.service = s->sv;
+	/* The body may have gone on behind the answer's head, for too long. */
+	if (s->kept.lost)
+		return not_kept(f, x, s->kept.no_room);
 	return fall_back(f, x, s->sv);
 }
 
