@@ -571,7 +571,7 @@ http2_stream_closed(struct http2_stream *s)
 {
 	s->closed = true;
 	if (s->tunnel != NULL) {
-		tunnel_wake(s->tunnel);
+		http2_tunnel_closed(s);
 		return;
 	}
 	if (s->queued)

@@ -181,6 +181,15 @@ close_stream(void *end)
 }
 
 void
+http2_tunnel_closed(struct http2_stream *s)
+{
+	tunnel_wake(s->tunnel);
+	/* A side that is over is not asked any more. */
+	if (s->f != NULL && lost(s))
+		fiber_cancel(s->f);
+}
+
+void
 http2_tunnel_run(struct fiber *f, struct http2_stream *s, struct tunnel *t)
 {
 	static const struct tunnel_end_ops ops = { receive, consume, send_data,

@@ -19,5 +19,7 @@ void	http2_tunnel_agree(struct exchange *x);
 /* As tunnel_run(), for the stream. */
 void	http2_tunnel_run(struct fiber *f, struct http2_stream *s,
 	    struct tunnel *t);
+/* nghttp2 has closed the stream of a tunnel. */
+void	http2_tunnel_closed(struct http2_stream *s);
 
 #endif

@@ -263,6 +263,9 @@ carry(struct fiber *f, struct tunnel *t)
 
 		if (a < 0 || (b = half_step(f, t, &t->down)) < 0)
 			return -ECONNRESET;
+		/* Of a side that is over nobody hears otherwise. */
+		if (fiber_canceled(f))
+			return -ECANCELED;
 		if (draining_ends(t))
 			return -ETIMEDOUT;
 		if (a > 0 || b > 0)

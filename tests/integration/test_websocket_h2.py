@@ -226,6 +226,31 @@ def test_a_client_that_leaves(akkod, upstream, end):
     until(lambda: a.status()["workers"][0]["fibers"] == 0)
 
 
+@pytest.mark.parametrize("ends", [False, True], ids=["reset", "connection"])
+def test_a_client_that_had_said_all_and_leaves(akkod, upstream, ends):
+    """Its side is over, the server is silent: a reset, alone or with the end of
+    the connection at once, leaves nothing behind."""
+    over = threading.Event()
+
+    def serve(c, r):
+        agree(c, r)
+        while c.more():
+            pass
+        over.wait(30)
+        return False
+    a = start(akkod, upstream, serve)
+    with connect(a, tls=False) as h:
+        s = open_tunnel(h)
+        h.data(s, b"", end=True)
+        time.sleep(0.2)
+        last = [frames.GoAwayFrame(0)] if ends else []
+        h.send(frames.RstStreamFrame(s, error_code=CANCEL), *last)
+        a.logged(RequestPath="/ws", DownstreamStatus=200)
+        until(lambda: a.status()["workers"][0]["fibers"] == 0)
+        assert a.status()["workers"][0]["connections"] == (0 if ends else 1)
+    over.set()
+
+
 def test_a_server_that_cuts(akkod, upstream):
     """A reset of its connection is a reset of the stream, no end (N-09)."""
     def serve(c, r):
