@@ -380,7 +380,7 @@ balance_serve(struct fiber *f, struct exchange *x, const struct tservice *sv)
 		return serve_picked(f, x, sv);
 	if (sv->servers.n == 0)
 		return no_server(f, x);
-	if (sv->servers.n > 1)
-		i = pick_turn(x, sv);
+	if (sv->servers.n > 1 && (i = pick_turn(x, sv)) == TNONE)
+		return no_server(f, x);
 	return proxy_serve(f, x, sv, server_at(x, sv, i));
 }

@@ -155,7 +155,8 @@ is_due(struct look *l, const struct tcheck *k, uint32_t slot, int64_t at)
 			l->next = at;
 		return false;
 	}
-	return l->ids[slot % l->n] == l->w->id ||
+	/* Our own word of the live state may have been written over. */
+	return l->n == 0 || l->ids[slot % l->n] == l->w->id ||
 	    l->now - at > k->interval_ns + PLAN_SLACK;
 }
 
