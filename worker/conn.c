@@ -503,7 +503,10 @@ conn_hurry(struct worker *w)
 void
 conn_drain(struct worker *w)
 {
-	for (struct conn *c = w->conns; c != NULL; c = c->next) {
+	struct conn *c, *next;
+
+	for (c = w->conns; c != NULL; c = next) {
+		next = c->next;		/* one whose client left ends here */
 		c->stays = false;	/* others may take it now */
 		if (c->h2 != NULL) {
 			http2_drain_tunnels(c->h2);

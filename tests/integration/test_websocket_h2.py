@@ -246,8 +246,9 @@ def test_a_client_that_had_said_all_and_leaves(akkod, upstream, ends):
         last = [frames.GoAwayFrame(0)] if ends else []
         h.send(frames.RstStreamFrame(s, error_code=CANCEL), *last)
         a.logged(RequestPath="/ws", DownstreamStatus=200)
-        until(lambda: a.status()["workers"][0]["fibers"] == 0)
-        assert a.status()["workers"][0]["connections"] == (0 if ends else 1)
+        left = [0, 0 if ends else 1]
+        until(lambda: [sum(w[k] for w in a.status()["workers"])
+                       for k in ("fibers", "connections")] == left)
     over.set()
 
 
@@ -412,6 +413,23 @@ def test_drain_says_goodbye(akkod, upstream):
         h.data(s, b"", end=True)
         assert h.rest()[1] == NO_ERROR
     assert a.process.wait(30) == 0
+
+
+def test_clients_that_leave_as_the_drain_begins(akkod, upstream):
+    """The worker hears of both at once."""
+    a = start(akkod, upstream)
+    hs = [connect(a, tls=False) for _ in range(8)]
+    workers = a.worker_pids()
+    for p in workers:
+        os.kill(p, signal.SIGSTOP)
+    for h in hs:
+        h.sock.close()
+    a.process.send_signal(signal.SIGTERM)
+    time.sleep(0.1)
+    for p in workers:
+        os.kill(p, signal.SIGCONT)
+    assert a.process.wait(10) == 0
+    assert "ended with status 1" not in a.log
 
 
 def test_switched_off(akkod, upstream):
