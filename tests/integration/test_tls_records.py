@@ -606,10 +606,11 @@ def test_damage_on_the_way_to_akkod(a, how):
         with contextlib.suppress(OSError):
             while data := c.sock.recv(65536):
                 said += data
-    # What was whole before the damage is served; a repeated record was.
-    want = ["/two"] if how == "repeated" else []
-    assert [r.target for r in a.plain.requests] == want
-    assert said.count(b"HTTP/1.1") <= len(want)
+    # What was whole before the damage may be served; of a repeated record that is
+    # so, but the end may come before the server is asked.
+    asked = [r.target for r in a.plain.requests]
+    assert asked in ([], ["/two"] if how == "repeated" else [])
+    assert said.count(b"HTTP/1.1") <= len(asked)
 
 
 @pytest.mark.parametrize("how", [*DAMAGE, "reordered"])
