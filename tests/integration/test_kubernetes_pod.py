@@ -187,9 +187,10 @@ def wrong(name, priority):
     return ingress(name, f"{name}.test", annotations=router(priority=priority))
 
 
-def test_refusals_become_events_where_that_is_allowed(start, cluster):  # noqa: F811
+def test_refusals_become_events_where_that_is_allowed(start, cluster, module_io):  # noqa: F811
     """One per object and reason, counted; elsewhere it is said once that not."""
-    names = [f"wrong-{n}" for n in range(4)]
+    # Events outlive their objects.
+    names = [f"wrong-{module_io}-{n}" for n in range(4)]
     cluster.apply(objects(*(wrong(n, "much") for n in names)))
     a = start()
     a.wait_log(r"the role does not allow to create and patch events")
