@@ -127,10 +127,18 @@ load(struct str s, json_error_t *err)
 	return json_loadb(s.p, s.n, JSON_DECODE_ANY, err);
 }
 
+/* Takes the value over; what is no string is no key either. */
 static void
 set_member(json_t *to, struct str key, json_t *value)
 {
-	(void)json_object_setn_new(to, key.p + 1, key.n - 2, value);
+	json_error_t err;
+	json_t *name = load(key, &err);
+
+	if (json_is_string(name))
+		(void)json_object_set_new(to, json_string_value(name), value);
+	else
+		json_decref(value);
+	json_decref(name);
 }
 
 /* Of metadata what can be read: managedFields are as deep as the object. */
