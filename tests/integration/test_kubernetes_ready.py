@@ -145,7 +145,7 @@ def test_a_start_without_the_api_server(start, cluster, app, authority):  # noqa
     cluster.apply(objects(ingress("new", "new.test")))
     until(lambda: status(d, "kept.test") == 200 and
           status(d, "new.test") == 200)
-    assert states(d) == ["synced"] * 2
+    until(lambda: states(d) == ["synced"] * 2)
     assert not d.status()["kubernetes"]["snapshot"]["in_use"]
 
 
