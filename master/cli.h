@@ -81,6 +81,9 @@ json_t *cli_ask(const struct cli *c, json_t *request, int *ret_status);
 void	cli_plain(json_t *answer);
 /* Prints an answer as it is. */
 int	cli_print_json(json_t *answer);
+/* A command that only looks: asks, and prints the answer as JSON or by print(). */
+int	cli_show(const struct cli *c, const char *command,
+	    void (*print)(const json_t *answer));
 /* Members of an answer: "" and 0 where there is none of that type. */
 const char *cli_text(const json_t *o, const char *key);
 long long cli_number(const json_t *o, const char *key);

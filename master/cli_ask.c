@@ -303,18 +303,24 @@ print_status(const json_t *o)
 }
 
 int
-cli_status(const struct cli *c)
+cli_show(const struct cli *c, const char *command,
+    void (*print)(const json_t *answer))
 {
 	int r;
-	json_t *answer = cli_ask(c, json_pack("{s:s}", "command", "status"),
-	    &r);
+	json_t *answer = cli_ask(c, json_pack("{s:s}", "command", command), &r);
 
 	if (answer == NULL)
 		return r;
 	if (c->json)
 		return cli_print_json(answer);
 	cli_plain(answer);
-	print_status(answer);
+	print(answer);
 	json_decref(answer);
 	return CLI_OK;
+}
+
+int
+cli_status(const struct cli *c)
+{
+	return cli_show(c, "status", print_status);
 }

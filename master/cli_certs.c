@@ -47,22 +47,15 @@ add_row(struct text_table *t, const json_t *c)
 	buf_fini(&hosts);
 }
 
-int
-cli_certs(const struct cli *c)
+static void
+print_certs(const json_t *answer)
 {
 	static const char *const heads[] = { "NAMES", "STATUS", "EXPIRES",
 	    "KEY", "HOSTS", "", "OBJECT", NULL };
-	int r;
-	json_t *answer = cli_ask(c, json_pack("{s:s}", "command", "certs"), &r);
 	json_t *list = json_object_get(answer, "certificates"), *o, *why;
 	struct text_table *t;
 	size_t i, k;
 
-	if (answer == NULL)
-		return r;
-	if (c->json)
-		return cli_print_json(answer);
-	cli_plain(answer);
 	t = text_table_new(heads);
 	json_array_foreach(list, i, o)
 		add_row(t, o);
@@ -72,6 +65,10 @@ cli_certs(const struct cli *c)
 		json_array_foreach(json_object_get(o, "error"), k, why)
 			printf("%s: %s\n", cli_text(o, "object"),
 			    json_string_value(why));
-	json_decref(answer);
-	return CLI_OK;
+}
+
+int
+cli_certs(const struct cli *c)
+{
+	return cli_show(c, "certs", print_certs);
 }

@@ -42,8 +42,8 @@ add_oldest(struct text_table *t, const json_t *w, const json_t *c)
 	text_table_add(t, text);
 }
 
-int
-cli_connections(const struct cli *c)
+static void
+print_connections(const json_t *answer)
 {
 	static const char *const kinds[] = { "WORKER", "ALL", "PLAIN",
 	    "TLS OWN", "TLS OPENSSL", "HTTP/2", "IDLE", "ACTIVE", "TUNNELS",
@@ -51,15 +51,9 @@ cli_connections(const struct cli *c)
 	static const char *const oldest[] = { "WORKER", "OLDEST CLIENTS",
 	    "ENTRY POINT", "PROTOCOL", "STATE", "REQUESTS", "AGE", NULL };
 	struct text_table *t, *o;
-	json_t *answer, *w, *one;
+	json_t *w, *one;
 	size_t i, k;
-	int r;
 
-	answer = cli_ask(c, json_pack("{s:s}", "command", "connections"), &r);
-	if (answer == NULL)
-		return r;
-	if (c->json)
-		return cli_print_json(answer);
 	t = text_table_new(kinds);
 	o = text_table_new(oldest);
 	json_array_foreach(json_object_get(answer, "workers"), i, w) {
@@ -72,6 +66,10 @@ cli_connections(const struct cli *c)
 	text_table_print(o, stdout, text_table_width());
 	text_table_free(t);
 	text_table_free(o);
-	json_decref(answer);
-	return CLI_OK;
+}
+
+int
+cli_connections(const struct cli *c)
+{
+	return cli_show(c, "connections", print_connections);
 }

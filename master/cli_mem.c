@@ -70,12 +70,5 @@ cli_mem(const struct cli *c)
 	if (answer == NULL)
 		return r;
 	json_decref(answer);
-	answer = cli_ask(c, json_pack("{s:s}", "command", "mem"), &r);
-	if (answer == NULL)
-		return r;
-	if (c->json)
-		return cli_print_json(answer);
-	print_mem(answer);
-	json_decref(answer);
-	return CLI_OK;
+	return cli_show(c, "mem", print_mem);
 }

@@ -74,16 +74,5 @@ print_routes(const json_t *answer)
 int
 cli_routes(const struct cli *c)
 {
-	int r;
-	json_t *answer = cli_ask(c, json_pack("{s:s}", "command", "routes"),
-	    &r);
-
-	if (answer == NULL)
-		return r;
-	if (c->json)
-		return cli_print_json(answer);
-	cli_plain(answer);
-	print_routes(answer);
-	json_decref(answer);
-	return CLI_OK;
+	return cli_show(c, "routes", print_routes);
 }
