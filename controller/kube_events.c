@@ -15,7 +15,6 @@
 #define KNOWN		1024		/* events that are counted up; older ones are new again */
 #define BURST		20		/* requests at once, then one per EVERY */
 #define EVERY		NSEC_SEC
-#define TIMEOUT		10L		/* seconds for one request */
 #define RETRY		(2 * NSEC_SEC)
 #define TRIES		5
 #define REFUSALS	3		/* in a row: the role does not allow it */
@@ -176,15 +175,6 @@ more_json(const struct event *ev)
 	    (json_int_t)ev->count, "lastObservedTime", time_json());
 }
 
-/* The answer is of no interest, only its status. */
-static size_t
-on_bytes(char *p, size_t size, size_t n, void *arg)
-{
-	(void)p;
-	(void)arg;
-	return size * n;
-}
-
 static void
 send_event(struct kube_events *e, struct event *ev)
 {
@@ -198,18 +188,10 @@ send_event(struct kube_events *e, struct event *ev)
 		abort();
 	json_decref(body);
 	e->sent = ev;
-	e->headers = curl_slist_append(NULL, ev->made ?
-	    "Content-Type: application/merge-patch+json" :
-	    "Content-Type: application/json");
-	e->easy = kube_http_request(e->http, url, &e->headers);
+	e->easy = kube_http_send(e->http, ev->made ? "PATCH" : "POST", url,
+	    ev->made ? "application/merge-patch+json" : "application/json",
+	    e->body, &e->headers, e);
 	free(url);
-	curl_easy_setopt(e->easy, CURLOPT_CUSTOMREQUEST, ev->made ? "PATCH" :
-	    "POST");
-	curl_easy_setopt(e->easy, CURLOPT_POSTFIELDS, e->body);
-	curl_easy_setopt(e->easy, CURLOPT_TIMEOUT, TIMEOUT);
-	curl_easy_setopt(e->easy, CURLOPT_WRITEFUNCTION, on_bytes);
-	curl_easy_setopt(e->easy, CURLOPT_PRIVATE, e);
-	curl_multi_add_handle(kube_http_multi(e->http), e->easy);
 }
 
 static struct event *

@@ -12,6 +12,8 @@
 #include <string.h>
 #include <sys/stat.h>
 
+#define SEND_TIMEOUT	10L		/* seconds for one kube_http_send() */
+
 struct kube_http {
 	struct kube_server *server;
 	CURLM *multi;
@@ -195,6 +197,34 @@ kube_http_request(struct kube_http *h, const char *url,
 	curl_easy_setopt(easy, CURLOPT_URL, url);
 	set_transport(h, easy);
 	set_identity(h, easy, headers);
+	return easy;
+}
+
+static size_t
+drop_bytes(char *p, size_t size, size_t n, void *arg)
+{
+	(void)p;
+	(void)arg;
+	return size * n;
+}
+
+CURL *
+kube_http_send(struct kube_http *h, const char *method, const char *url,
+    const char *type, const char *body, struct curl_slist **headers,
+    void *private)
+{
+	char *field = xasprintf("Content-Type: %s", type);
+	CURL *easy;
+
+	*headers = curl_slist_append(NULL, field);
+	free(field);
+	easy = kube_http_request(h, url, headers);
+	curl_easy_setopt(easy, CURLOPT_CUSTOMREQUEST, method);
+	curl_easy_setopt(easy, CURLOPT_POSTFIELDS, body);
+	curl_easy_setopt(easy, CURLOPT_TIMEOUT, SEND_TIMEOUT);
+	curl_easy_setopt(easy, CURLOPT_WRITEFUNCTION, drop_bytes);
+	curl_easy_setopt(easy, CURLOPT_PRIVATE, private);
+	curl_multi_add_handle(h->multi, easy);
 	return easy;
 }
 

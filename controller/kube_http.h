@@ -28,6 +28,14 @@ const char *kube_http_url(const struct kube_http *h);
  */
 CURL   *kube_http_request(struct kube_http *h, const char *url,
 	    struct curl_slist **headers);
+/*
+ * Sends a body, of whose answer only the status is of interest: added to the multi
+ * handle, with at most 10 s. The body stays until its end; private is what
+ * CURLINFO_PRIVATE gives back.
+ */
+CURL   *kube_http_send(struct kube_http *h, const char *method, const char *url,
+	    const char *type, const char *body, struct curl_slist **headers,
+	    void *private);
 /* Takes it off the multi handle and frees it. */
 void	kube_http_end(struct kube_http *h, CURL *easy);
 /* The server answered 401. */

@@ -9,7 +9,6 @@
 
 #define RETRY_FIRST	NSEC_SEC
 #define RETRY_MOST	(60 * NSEC_SEC)
-#define TIMEOUT		10L		/* seconds for one write */
 
 struct kube_writer {
 	struct kube *k;
@@ -71,15 +70,6 @@ meta(const struct kube_writer *w, const char *name)
 	return s != NULL ? s : "";
 }
 
-/* The answer is of no interest, only its status. */
-static size_t
-on_bytes(char *p, size_t size, size_t n, void *arg)
-{
-	(void)p;
-	(void)arg;
-	return size * n;
-}
-
 static void
 send_object(struct kube_writer *w)
 {
@@ -90,15 +80,9 @@ send_object(struct kube_writer *w)
 
 	if ((w->body = json_dumps(w->object, JSON_COMPACT)) == NULL)
 		abort();
-	w->headers = curl_slist_append(NULL, "Content-Type: application/json");
-	w->easy = kube_http_request(w->http, url, &w->headers);
+	w->easy = kube_http_send(w->http, "PUT", url, "application/json",
+	    w->body, &w->headers, NULL);
 	free(url);
-	curl_easy_setopt(w->easy, CURLOPT_CUSTOMREQUEST, "PUT");
-	curl_easy_setopt(w->easy, CURLOPT_POSTFIELDS, w->body);
-	curl_easy_setopt(w->easy, CURLOPT_TIMEOUT, TIMEOUT);
-	curl_easy_setopt(w->easy, CURLOPT_WRITEFUNCTION, on_bytes);
-	curl_easy_setopt(w->easy, CURLOPT_PRIVATE, NULL);
-	curl_multi_add_handle(kube_http_multi(w->http), w->easy);
 }
 
 int
