@@ -47,13 +47,6 @@ struct listeners {
 };
 
 /*
- * Reads "[host]:port[/tcp]"; the host is an address, "localhost" or nothing
- * (every address, IPv6 and IPv4). 0, or -EINVAL with static text.
- */
-int	listen_parse(struct str address, struct sockaddr_storage *ret,
-	    socklen_t *ret_len, const char **ret_why);
-
-/*
  * Opens the sockets of one entry point and links it in. The same name and
  * address again is found, not opened. 0 or -errno with a message in err.
  */

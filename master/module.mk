@@ -1,37 +1,55 @@
 # SPDX-License-Identifier: BSD-2-Clause
-noinst_LIBRARIES += libmaster.a
+# compile/ makes a table of a world, cli/ is the command's side of the control
+# socket, report/ what a running master answers there.
+noinst_LIBRARIES += libmaster.a libcompile.a
+libcompile_a_CPPFLAGS = $(AM_CPPFLAGS) $(I_COMPILE)
+libcompile_a_SOURCES = \
+	master/compile/compile.c master/compile/compile.h \
+	master/compile/compile_balance.c \
+	master/compile/compile_hosts.c master/compile/compile_hosts.h \
+	master/compile/compile_impl.h \
+	master/compile/compile_mw.c \
+	master/compile/compile_router.c \
+	master/compile/compile_rule.c master/compile/compile_rule.h \
+	master/compile/compile_service.c \
+	master/compile/compile_tls.c \
+	master/compile/compile_tree.c \
+	master/compile/entry_address.c master/compile/entry_address.h \
+	master/compile/name_map.c master/compile/name_map.h \
+	master/compile/server_url.c master/compile/server_url.h \
+	master/compile/world.c master/compile/world.h \
+	master/compile/world_eps.c \
+	master/compile/world_internal.c
+
 libmaster_a_CPPFLAGS = $(AM_CPPFLAGS) $(I_MASTER)
 libmaster_a_SOURCES = \
-	master/cli.c master/cli.h \
-	master/cli_words.h \
-	master/cli_ask.c \
-	master/cli_certs.c \
-	master/cli_completion.c \
-	master/cli_dump.c \
-	master/cli_connections.c \
-	master/cli_explain.c \
-	master/cli_mem.c \
-	master/cli_routes.c \
-	master/cli_run.c \
-	master/cli_table.c master/cli_table.h \
-	master/certs.c \
+	master/cli/cli.c master/cli/cli.h \
+	master/cli/cli_ask.c \
+	master/cli/cli_certs.c \
+	master/cli/cli_completion.c \
+	master/cli/cli_connections.c \
+	master/cli/cli_dump.c \
+	master/cli/cli_explain.c \
+	master/cli/cli_mem.c \
+	master/cli/cli_routes.c \
+	master/cli/cli_run.c \
+	master/cli/cli_table.c master/cli/cli_table.h \
+	master/cli/cli_words.h \
+	master/report/certs.c \
+	master/report/connections.c \
+	master/report/dump.c \
+	master/report/explain.c master/report/explain.h \
+	master/report/explain_after.c \
+	master/report/explain_login.c \
+	master/report/explain_why.c \
+	master/report/mem.c \
+	master/report/report.c master/report/report.h \
+	master/report/routes.c \
+	master/report/servers_status.c \
+	master/report/status.c \
+	master/report/view.c master/report/view.h \
 	master/cluster.c \
-	master/compile.c master/compile.h master/compile_impl.h \
-	master/compile_balance.c \
-	master/compile_hosts.c master/compile_hosts.h \
-	master/compile_mw.c \
-	master/compile_router.c \
-	master/compile_rule.c master/compile_rule.h \
-	master/compile_service.c \
-	master/compile_tls.c \
-	master/compile_tree.c \
-	master/connections.c \
 	master/control.c master/control.h \
-	master/dump.c \
-	master/explain.c master/explain.h \
-	master/explain_after.c \
-	master/explain_login.c \
-	master/explain_why.c \
 	master/cpus.c master/cpus.h \
 	master/given.c master/given.h \
 	master/handover.c master/handover.h \
@@ -40,41 +58,30 @@ libmaster_a_SOURCES = \
 	master/logs.c \
 	master/loop.c master/loop.h \
 	master/master.h \
-	master/mem.c \
-	master/name_map.c master/name_map.h \
 	master/names_dns.c \
+	master/notify.c master/notify.h \
 	master/parts.c master/parts.h \
 	master/passages.c \
-	master/notify.c master/notify.h \
 	master/publish.c \
 	master/reload.c \
-	master/report.c master/report.h \
 	master/rescue.c \
 	master/resize.c \
 	master/run.c \
-	master/routes.c \
 	master/runtime.c master/runtime.h \
-	master/server_url.c master/server_url.h \
-	master/servers_status.c \
 	master/settings.c master/settings.h \
 	master/snapshot.c master/snapshot.h \
 	master/source.c master/source.h \
-	master/status.c \
 	master/succeed.c \
 	master/supervise.c \
 	master/tickets_rotate.c \
 	master/upgrade.c \
-	master/view.c master/view.h \
 	master/watch.c \
-	master/will.c \
-	master/world.c master/world.h \
-	master/world_eps.c \
-	master/world_internal.c
+	master/will.c
 
 bin_PROGRAMS += akkod
 akkod_CPPFLAGS = $(AM_CPPFLAGS) $(I_ALL)
 akkod_SOURCES = akkod.c
-akkod_LDADD = libmaster.a libcontroller.a libworker.a libio.a libhttp.a libconfig.a libroute.a \
+akkod_LDADD = libmaster.a libcompile.a libcontroller.a libworker.a libio.a libhttp.a libconfig.a libroute.a \
 	libauth.a libtls.a libshm.a libbase.a $(ALL_LIBS)
 
 # The same with another number for its tables, for the tests of upgrades.
@@ -92,7 +99,7 @@ tests_akkod_other_clock_LDADD = $(akkod_LDADD)
 UNIT_TESTS += tests/unit/test_compile tests/unit/test_master_cli \
 	tests/unit/test_handover \
 	tests/unit/test_master_control tests/unit/test_master_logfile
-MASTER_TEST_LIBS = libmaster.a libconfig.a libroute.a libauth.a libtls.a \
+MASTER_TEST_LIBS = libmaster.a libcompile.a libconfig.a libroute.a libauth.a libtls.a \
 	libshm.a libbase.a $(ALL_LIBS) $(CHECK_LIBS)
 UNIT_TESTS += tests/unit/test_rule_program tests/unit/test_parts \
 	tests/unit/test_cli_table

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* The command line and the small parsers of the master. */
 #include "cli.h"
+#include "entry_address.h"
 #include "listen.h"
 #include "name_map.h"
 #include "runtime.h"
@@ -95,7 +96,7 @@ START_TEST(addresses_to_listen_on)
 		struct sockaddr_storage sa;
 		const char *why;
 		socklen_t n;
-		int r = listen_parse(str_c(cases[i].text), &sa, &n, &why);
+		int r = entry_address(str_c(cases[i].text), &sa, &n, &why);
 
 		ck_assert_msg((r == 0) == (cases[i].port > 0), "%s",
 		    cases[i].text);

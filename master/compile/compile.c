@@ -3,8 +3,8 @@
 #include "compile_impl.h"
 
 #include "alloc.h"
+#include "entry_address.h"
 #include "hash.h"
-#include "listen.h"
 
 #include <errno.h>
 #include <netinet/in.h>
@@ -164,7 +164,7 @@ port_of(const char *address)
 	const char *why;
 	socklen_t n;
 
-	if (listen_parse(str_c(address), &sa, &n, &why) < 0)
+	if (entry_address(str_c(address), &sa, &n, &why) < 0)
 		return 0;
 	/* Both families keep the port at the same place. */
 	return ntohs(((struct sockaddr_in *)(void *)&sa)->sin_port);

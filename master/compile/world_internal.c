@@ -6,7 +6,7 @@
  */
 #include "world.h"
 
-#include "listen.h"
+#include "entry_address.h"
 #include "rule.h"
 
 #include <assert.h>
@@ -73,7 +73,7 @@ target_port(struct world *w, const struct entry_point *ep,
 		}
 		address = w->eps[target].address;
 	}
-	if (listen_parse(str_c(address), &sa, &n, &why) < 0) {
+	if (entry_address(str_c(address), &sa, &n, &why) < 0) {
 		diag_add(diags, DIAG_WARNING, ep->o.place, ep->o.name,
 		    "redirections.entryPoint.to: \"%s\": %s", to, why);
 		return NULL;
